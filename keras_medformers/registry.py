@@ -1,0 +1,159 @@
+"""Model names, what they build and the preprocessing that belongs to them."""
+
+import dataclasses
+import difflib
+import fnmatch
+import inspect
+import pathlib
+from collections.abc import Callable
+
+import keras
+
+_ENTRIES: dict[str, "ModelEntry"] = {}
+_ALIASES: dict[str, str] = {}
+_COMMON_ARGUMENTS = ("num_classes", "input_shape", "weights", "classifier_activation")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelEntry:
+    """A registered model: its builder, the variant's settings and its preprocessing."""
+
+    name: str
+    builder: Callable[..., keras.Model]
+    variant: dict
+    num_classes: int
+    input_shape: tuple[int | None, int | None, int]
+    preprocessor: Callable[..., keras.layers.Layer]
+
+
+def register_model(
+    name, builder, *, variant=None, num_classes, input_shape, preprocessor, aliases=()
+):
+    """Makes `builder` known under `name` and `aliases`.
+
+    `builder` takes `num_classes`, `input_shape`, `classifier_activation` and the model's own
+    settings as keywords, of which `variant` holds this name's values; `preprocessor` takes
+    `image_size` and gives the layer from raw stored pixels to the network's input.
+    """
+    _ENTRIES[name] = ModelEntry(name, builder, variant or {}, num_classes, input_shape, preprocessor)
+    _ALIASES.update({alias: name for alias in aliases})
+
+
+def list_models(pattern=None):
+    """Names that `create_model` takes, aliases included, sorted.
+
+    Args:
+        pattern: Optional shell-style pattern, for example `"*scopeformer*"`.
+    """
+    names = sorted([*_ENTRIES, *_ALIASES])
+    return names if pattern is None else fnmatch.filter(names, pattern)
+
+
+def resolve_name(name):
+    """The registered name behind `name`, which may be an alias.
+
+    Raises:
+        ValueError: If there is no such model; the message has the nearest names.
+    """
+    return _entry(name).name
+
+
+def create_model(
+    name, num_classes=None, input_shape=None, weights=None, classifier_activation=None, **config
+):
+    """Builds a registered model as a functional, channels-last `keras.Model`.
+
+    Args:
+        name: A name from `list_models()`.
+        num_classes: Size of the classifier; the paper's by default, 0 for no head.
+        input_shape: `(height, width, channels)`; the paper's by default.
+        weights: None for random initialisation, `"imagenet"` for pretrained backbones (through
+            `keras.applications`), or the path of a `.keras` or `.weights.h5` file of this model.
+        classifier_activation: For example `"sigmoid"`; None gives logits.
+        **config: Settings of the architecture; see the model's builder.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If the name, an argument or `weights` is not known.
+        FileNotFoundError: If `weights` is a path and there is no such file.
+    """
+    entry = _entry(name)
+    _check_arguments(entry, config)
+    settings = {**entry.variant, **config}
+    if weights == "imagenet":
+        settings = _with_pretrained_backbones(entry, settings)
+    elif weights is not None:
+        weights = _weights_file(weights)
+    model = entry.builder(
+        num_classes=entry.num_classes if num_classes is None else num_classes,
+        input_shape=tuple(input_shape or entry.input_shape),
+        classifier_activation=classifier_activation,
+        **settings,
+    )
+    if isinstance(weights, pathlib.Path):
+        model.load_weights(weights)
+    return model
+
+
+def preprocessor(name, image_size=None):
+    """The layer from raw stored pixels to the named model's input.
+
+    It is the one that both the input pipeline and an exported SavedModel use.
+
+    Args:
+        name: A name from `list_models()`.
+        image_size: Side of the network's input in pixels; the paper's by default.
+
+    Returns:
+        A `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    entry = _entry(name)
+    return entry.preprocessor(image_size=image_size or entry.input_shape[0])
+
+
+def _entry(name):
+    canonical = _ALIASES.get(name, name)
+    if canonical not in _ENTRIES:
+        raise ValueError(f"Unknown model. Received: name={name!r}. {_hint(name, list_models())}")
+    return _ENTRIES[canonical]
+
+
+def _check_arguments(entry, config):
+    accepted = [p for p in inspect.signature(entry.builder).parameters if p not in _COMMON_ARGUMENTS]
+    for key in config:
+        if key not in accepted:
+            raise ValueError(
+                f"Unknown argument of model {entry.name!r}. Received: {key}={config[key]!r}. "
+                f"{_hint(key, accepted)}"
+            )
+
+
+def _with_pretrained_backbones(entry, settings):
+    if "backbone_weights" not in inspect.signature(entry.builder).parameters:
+        raise ValueError(
+            f"Model {entry.name!r} has no backbones, so there are no ImageNet weights for it. "
+            "Expected: weights=None or a path. Received: weights='imagenet'."
+        )
+    return {"backbone_weights": "imagenet", **settings}
+
+
+def _weights_file(weights):
+    path = pathlib.Path(weights)
+    if not path.name.endswith((".keras", ".weights.h5")):
+        raise ValueError(
+            "Expected `weights` to be None, 'imagenet' or the path of a .keras or .weights.h5 file. "
+            f"Received: weights={str(weights)!r}"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights file at {path}.")
+    return path
+
+
+def _hint(name, candidates):
+    near = difflib.get_close_matches(str(name), candidates, n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(candidates)}."

@@ -1,0 +1,5 @@
+"""Exporting models as SavedModels that TensorFlow Serving loads without Keras or this package."""
+
+from keras_medformers.serving.export import export_saved_model, sample_slices_hu
+
+__all__ = ["export_saved_model", "sample_slices_hu"]

@@ -1,0 +1,236 @@
+"""SavedModels against their Keras models: in a process without Keras, on disk, and when they disagree."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_medformers.serving.export import export_saved_model, sample_slices_hu
+
+LABELS = ("any", "epidural", "subdural")
+
+# TensorFlow imports Keras by itself where it is installed; None in sys.modules makes it as if it were not.
+LOAD_WITHOUT_KERAS = """
+import sys
+sys.modules["keras"] = sys.modules["keras_medformers"] = None
+import numpy as np
+import tensorflow as tf
+
+loaded = tf.saved_model.load(sys.argv[1])
+results = {}
+for name, pixels in np.load(sys.argv[2]).items():
+    default = loaded.signatures["serving_default"](pixels=tf.constant(pixels))
+    features = loaded.signatures["features"](pixels=tf.constant(pixels))
+    assert sorted(default) == ["labels", "probabilities"], sorted(default)
+    assert sorted(features) == ["features", "probabilities"], sorted(features)
+    results[name + "_probabilities"] = default["probabilities"].numpy()
+    results[name + "_labels"] = default["labels"].numpy()
+    results[name + "_features"] = features["features"].numpy()
+loaded_packages = {name.split(".")[0] for name, module in sys.modules.items() if module is not None}
+assert not loaded_packages & {"keras", "keras_medformers"}
+np.savez(sys.argv[3], **results)
+"""
+
+
+class Window(keras.layers.Layer):
+    """HU of any size to 16 x 16 in [0, 1]."""
+
+    def call(self, pixels):
+        resized = tf.image.resize(tf.cast(pixels, tf.float32), (16, 16), method="area")
+        return tf.clip_by_value(resized / 80, 0, 1)
+
+
+@pytest.fixture
+def model():
+    """A small network with BatchNorm, Dropout and moving statistics that are not the initial ones."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 1))
+    x = keras.layers.Conv2D(8, 3, activation="relu")(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.RandomFlip()(x)
+    x = keras.layers.Dropout(0.5, name="feature_map")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(200, activation="relu")(x)
+    model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(np.random.default_rng(0).random((8, 16, 16, 1)), np.ones((8, 3)), verbose=0)
+    return model
+
+
+@pytest.fixture
+def preprocessor():
+    return Window()
+
+
+def keras_probabilities(model, preprocessor, pixels):
+    logits = model.predict(np.asarray(preprocessor(pixels)), verbose=0)
+    return 1 / (1 + np.exp(-logits))
+
+
+def test_equals_keras_in_a_process_without_keras(model, preprocessor, tmp_path):
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path / "made" / "small")
+    assert version == tmp_path / "made" / "small" / "1"
+    generator = np.random.default_rng(1)
+    slices = {
+        "one": generator.integers(-1000, 1000, (1, 512, 512, 1), "int16"),
+        "three_oblong": generator.integers(-20, 90, (3, 40, 77, 1), "int16"),
+    }
+    np.savez(tmp_path / "slices.npz", **slices)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = [str(version), str(tmp_path / "slices.npz"), str(tmp_path / "results.npz")]
+    subprocess.run(
+        [sys.executable, "-c", LOAD_WITHOUT_KERAS, *arguments], cwd=elsewhere, env=environment, check=True
+    )
+    results = np.load(tmp_path / "results.npz", allow_pickle=True)
+    for name, pixels in slices.items():
+        expected = keras_probabilities(model, preprocessor, pixels)
+        np.testing.assert_allclose(results[f"{name}_probabilities"], expected, atol=1e-4)
+        assert results[f"{name}_probabilities"].dtype == np.float32
+        assert results[f"{name}_labels"].tolist() == [[name.encode() for name in LABELS]] * len(pixels)
+        assert results[f"{name}_features"].shape == (len(pixels), 14, 14, 8)
+    assert np.ptp(results["three_oblong_probabilities"]) > 1e-3
+    feature_model = keras.Model(model.input, model.get_layer("feature_map").output)
+    expected = feature_model.predict(np.asarray(preprocessor(slices["three_oblong"])), verbose=0)
+    np.testing.assert_allclose(results["three_oblong_features"], expected, atol=1e-4)
+
+
+def test_signature_has_named_typed_inputs_and_outputs(model, preprocessor, tmp_path):
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    loaded = tf.saved_model.load(version)
+    signature = loaded.signatures["serving_default"]
+    _, inputs = signature.structured_input_signature
+    assert inputs == {"pixels": tf.TensorSpec([None, None, None, 1], tf.int16, name="pixels")}
+    outputs = signature.structured_outputs
+    assert (outputs["probabilities"].dtype, outputs["probabilities"].shape.as_list()) == (tf.float32, [None, 3])
+    assert outputs["labels"].dtype == tf.string
+    assert (version / "assets" / "labels.txt").read_text() == "any\nepidural\nsubdural\n"
+
+
+def test_weights_are_stored_once_and_without_the_optimizer(model, preprocessor, tmp_path):
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    weights = sum(weight.numpy().nbytes for weight in model.weights)
+    stored = sum(path.stat().st_size for path in (version / "variables").iterdir())
+    assert weights > 1_000_000
+    assert weights <= stored < 1.05 * weights
+
+
+def test_versions_count_up_and_nothing_is_overwritten(model, preprocessor, tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "notes").mkdir()
+    first = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
+    second = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    assert (first.name, second.name) == ("8", "9")
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "9", "notes"]
+
+
+def test_a_difference_is_refused_and_leaves_nothing(model, tmp_path):
+    calls = []
+
+    def drifting(pixels):
+        calls.append(None)
+        return tf.image.resize(tf.cast(pixels, tf.float32), (16, 16)) * 0.001 * len(calls)
+
+    with pytest.raises(RuntimeError, match="differ from the Keras model's"):
+        export_saved_model(model, drifting, LABELS, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_not_a_number_is_refused_and_leaves_nothing(model, preprocessor, tmp_path):
+    model.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
+    with pytest.raises(RuntimeError, match="nan"):
+        export_saved_model(model, preprocessor, LABELS, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_activations(model, preprocessor, tmp_path):
+    pixels = sample_slices_hu()[1]
+    logits = model.predict(np.asarray(preprocessor(pixels)), verbose=0)
+    softmax = export_saved_model(model, preprocessor, LABELS, tmp_path, activation="softmax")
+    served = tf.saved_model.load(softmax).signatures["serving_default"](pixels=tf.constant(pixels))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
+    linear = export_saved_model(model, preprocessor, LABELS, tmp_path, activation="linear")
+    served = tf.saved_model.load(linear).signatures["serving_default"](pixels=tf.constant(pixels))
+    np.testing.assert_allclose(served["probabilities"], logits, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"feature_layer": "nowhere"}, "'nowhere'.*dense.*head"),
+        ({"label_names": ("any",)}, r"label_names.*\(None, 3\)"),
+        ({"label_names": ("any", "two\nlines", "c")}, "single lines"),
+        ({"activation": "tanh"}, "sigmoid, softmax, linear.*'tanh'"),
+        ({"samples": []}, "samples"),
+    ],
+)
+def test_refuses_what_does_not_fit(model, preprocessor, tmp_path, options, message):
+    arguments = {"label_names": LABELS, "directory": tmp_path / "new", **options}
+    with pytest.raises(ValueError, match=message):
+        export_saved_model(model, preprocessor, **arguments)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def run_dir(model, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    model.save(run / "model.keras")
+    config = {"model": "efficient_scopeformer", "input_size": 16, "label_names": LABELS, "model_config": {}}
+    (run / "config.json").write_text(json.dumps(config))
+    return run
+
+
+def export_program(*arguments):
+    command = [sys.executable, "-m", "keras_medformers.serving", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_program_tells_what_is_missing_in_one_line(run_dir):
+    (run_dir / "model.keras").unlink()
+    finished = export_program(run_dir)
+    assert finished.returncode == 2
+    last_line = finished.stderr.strip().splitlines()[-1]
+    assert last_line.startswith("error: ") and "model.keras" in last_line
+    assert "Traceback" not in finished.stderr
+    assert not (run_dir / "export").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{", "config.json is not valid JSON"),
+        ("config.json", "{}", "has no model, input_size, label_names"),
+        ("config.json", None, "There is no .*config.json"),
+        ("model.keras", "nothing", "model.keras cannot be read"),
+    ],
+)
+def test_a_damaged_run_folder_is_a_user_error(run_dir, capsys, name, content, message):
+    from keras_medformers.serving.__main__ import main
+
+    (run_dir / name).unlink()
+    if content is not None:
+        (run_dir / name).write_text(content)
+    assert main([str(run_dir)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(f"^error: .*{message}", error)
+
+
+def test_an_unknown_model_name_is_a_user_error(run_dir, capsys):
+    from keras_medformers.serving.__main__ import main
+
+    config = json.loads((run_dir / "config.json").read_text())
+    (run_dir / "config.json").write_text(json.dumps({**config, "model": "scopefromer"}))
+    assert main([str(run_dir)]) == 2
+    assert "scopefromer" in capsys.readouterr().err

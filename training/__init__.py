@@ -1,0 +1,1 @@
+"""Programs that train, evaluate and compare the library's models on prepared records."""

@@ -1,0 +1,152 @@
+"""What `predictions.csv` and `evaluation.json` of a run folder hold."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from training.bootstrap import DRAWS
+from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, constant_prevalence_score
+from training.metrics import by_study, multilabel_metrics
+
+ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
+
+
+def predictions_frame(
+    ids: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
+) -> pd.DataFrame:
+    """The table of `predictions.csv`: one row per slice.
+
+    Args:
+        ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`; others are left out.
+        labels: 0 or 1, shape `(n, labels)`.
+        probabilities: Shape `(n, labels)`.
+        label_names: Names of the columns of both.
+
+    Returns:
+        The id columns, then `label_<name>` for each label, then `probability_<name>`.
+
+    Raises:
+        ValueError: If an id column is absent.
+    """
+    absent = [column for column in ID_COLUMNS if column not in ids]
+    if absent:
+        raise ValueError(f"`ids` must have the columns {', '.join(ID_COLUMNS)}. Absent: {', '.join(absent)}")
+    table = ids.loc[:, list(ID_COLUMNS)].reset_index(drop=True)
+    label_table = pd.DataFrame(np.asarray(labels).astype("int64"), columns=[f"label_{name}" for name in label_names])
+    probability_table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in label_names])
+    return pd.concat([table, label_table, probability_table], axis=1)
+
+
+def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
+    """Reads `predictions.csv`.
+
+    Returns:
+        The table, and the label names in its order.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has not the columns of `predictions_frame`.
+    """
+    table = pd.read_csv(path, dtype={column: str for column in ID_COLUMNS if column != "position_mm"})
+    label_names = [column.removeprefix("label_") for column in table if column.startswith("label_")]
+    needed = [*ID_COLUMNS, *(f"probability_{name}" for name in label_names)]
+    absent = [column for column in needed if column not in table]
+    if absent or not label_names:
+        raise ValueError(f"{path} is not a table of predictions. Absent: {', '.join(absent) or 'label_<name>'}")
+    return table, label_names
+
+
+def arrays_of(table: pd.DataFrame, label_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities of a table of predictions, both of shape `(n, labels)`."""
+    return (
+        table[[f"label_{name}" for name in label_names]].to_numpy("int64"),
+        table[[f"probability_{name}" for name in label_names]].to_numpy("float64"),
+    )
+
+
+def evaluate_predictions(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    ids: pd.DataFrame,
+    label_names: Sequence[str],
+    train_prevalence: Sequence[float],
+    *,
+    dataset: str,
+    split: str = "test",
+    records: str = "",
+    label_weights: Sequence[float] = LABEL_WEIGHTS,
+    threshold: float = 0.5,
+    study_rule: str = "max",
+    notes: Sequence[str] = (),
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict:
+    """Scores predictions per slice and per study against what always predicting the prevalence would score.
+
+    Args:
+        labels: 0 or 1, shape `(n, labels)`.
+        probabilities: Shape `(n, labels)`.
+        ids: The columns of `ID_COLUMNS`, one row per slice.
+        label_names: Names of the labels.
+        train_prevalence: Share of positive slices per label in the training split.
+        dataset: Name of the data set.
+        split: Name of the split that is scored.
+        records: Folder of the records that were read.
+        label_weights: One weight per label.
+        threshold: A probability at or above it counts as a positive prediction.
+        study_rule: How slices become studies, see `by_study`.
+        notes: What a reader has to know, such as "trained on phantoms".
+        draws: Bootstrap draws.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The content of `evaluation.json`: `dataset`, `split`, `records`, `label_names`, `slices` and `studies` (see
+        `multilabel_metrics`), `study_rule`, `train_prevalence`, `prevalence` (of this split),
+        `constant_prevalence_score`, `improvement` (share of that score that the model's loss is below it; negative
+        if it is above) and `notes`.
+    """
+    scoring = {"label_weights": label_weights, "threshold": threshold, "draws": draws, "seed": seed}
+    patients = ids["patient_id"].astype(str).to_numpy()
+    slices = multilabel_metrics(labels, probabilities, label_names, patient_ids=patients, **scoring)
+    studies = by_study(probabilities, labels, ids["study_id"].astype(str).to_numpy(), study_rule)
+    prevalence = np.asarray(labels, "float64").mean(axis=0)
+    constant_score = constant_prevalence_score(train_prevalence, label_weights, observed=prevalence)
+    unseen = [
+        name
+        for name, trained, observed in zip(label_names, train_prevalence, prevalence, strict=True)
+        if (trained <= PROBABILITY_MARGIN and observed > 0)
+    ]
+    notes = list(notes)
+    if unseen:
+        notes.append(f"no positives in the training split, so the constant score is inflated: {', '.join(unseen)}")
+    return {
+        "dataset": dataset,
+        "split": split,
+        "records": str(records),
+        "label_names": list(label_names),
+        "slices": slices,
+        "studies": multilabel_metrics(
+            studies.labels,
+            studies.probabilities,
+            label_names,
+            patient_ids=patients[studies.first_rows],
+            **scoring,
+        ),
+        "study_rule": study_rule,
+        "train_prevalence": [float(share) for share in train_prevalence],
+        "prevalence": prevalence.tolist(),
+        "constant_prevalence_score": constant_score,
+        "improvement": 1 - slices["log_loss"] / constant_score if constant_score > 0 else None,
+        "notes": notes,
+    }
+
+
+def write_evaluation(run_dir: str | Path, evaluation: dict) -> Path:
+    """Writes `evaluation.json` into the run folder, whole or not at all, and returns its path."""
+    path = Path(run_dir) / "evaluation.json"
+    partial = path.with_name(".evaluation.json.partial")
+    partial.write_text(json.dumps(evaluation, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return partial.replace(path)
