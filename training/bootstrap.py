@@ -1,7 +1,7 @@
 """Percentile intervals of scores by resampling patients.
 
-Slices of one patient resemble each other; resampling slices would make intervals too narrow. A draw takes as many
-patients as there are, with replacement, and every slice of each as often as its patient was drawn.
+Slices of one patient resemble each other; resampling slices would make intervals too narrow. A draw takes as
+many patients as there are, with replacement, and every slice of each as often as its patient was drawn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,8 +70,8 @@ def percentile_interval(
     """Interval between percentiles of a score over resampled clusters.
 
     Args:
-        score: Function from how often each cluster was drawn, float array `(draws, clusters)`, to scores `(draws,)`;
-            NaN where a draw has no score.
+        score: Function from how often each cluster was drawn, float array `(draws, clusters)`, to scores
+            `(draws,)`; NaN where a draw has no score.
         clusters: Cluster index of each sample, from 0.
         clustered: Whether the clusters are patients.
         draws: How many times to resample.
@@ -79,11 +79,17 @@ def percentile_interval(
         level: Probability between the ends.
 
     Returns:
-        `low` and `high` (None, with a `reason`, if fewer than half of the draws have a score), `level`, `draws`
-        (those that count) and `unit` (`patient` or `sample`).
+        `low` and `high` (None, with a `reason`, if fewer than half of the draws have a score), `level`,
+        `draws` (those that count) and `unit` (`patient` or `sample`).
     """
     count = int(clusters.max()) + 1
-    result = {"low": None, "high": None, "level": level, "draws": 0, "unit": "patient" if clustered else "sample"}
+    result = {
+        "low": None,
+        "high": None,
+        "level": level,
+        "draws": 0,
+        "unit": "patient" if clustered else "sample",
+    }
     if count < 2:
         return {**result, "reason": "there is only one to resample"}
     scores = np.concatenate([score(drawn) for drawn in _draw(count, len(clusters), draws, seed)])
@@ -108,5 +114,7 @@ def _cluster_indices(cluster_ids: Sequence | None, samples: int) -> np.ndarray:
     if cluster_ids is None:
         return np.arange(samples)
     if len(cluster_ids) != samples:
-        raise ValueError(f"`cluster_ids` must hold one id per sample, {samples}. Received: {len(cluster_ids)}")
+        raise ValueError(
+            f"`cluster_ids` must hold one id per sample, {samples}. Received: {len(cluster_ids)}"
+        )
     return np.unique(np.asarray(cluster_ids).astype(str), return_inverse=True)[1]

@@ -22,7 +22,7 @@ class Config:
         model_config: Further arguments of `create_model`.
         backbone_weights: `"imagenet"`, `"none"`, or one weights file per backbone.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up.
-        image_size: Side of the network's input in pixels.
+        input_size: Side of the network's input in pixels.
         batch_size: Slices per step, over all devices together.
         epochs: Passes over the training split.
         learning_rate: Peak of the schedule.
@@ -49,7 +49,7 @@ class Config:
     model_config: dict = dataclasses.field(default_factory=dict)
     backbone_weights: str | tuple[str, ...] = "imagenet"
     frozen_fraction: float = 1.0
-    image_size: int = 256
+    input_size: int = 256
     batch_size: int = 32
     epochs: int = 30
     learning_rate: float = 3e-4
@@ -69,7 +69,7 @@ class Config:
     def __post_init__(self):
         _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard"))
         _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
-        for name in ("batch_size", "epochs", "image_size", "shuffle_buffer"):
+        for name in ("batch_size", "epochs", "input_size", "shuffle_buffer"):
             if getattr(self, name) < 1:
                 raise UserError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if not 0 <= self.frozen_fraction <= 1:
@@ -94,6 +94,10 @@ class Config:
                 raise UserError(f"unknown recipe key {key!r}; did you mean {' or '.join(near)}?")
             changes[key] = _parse(key, text, getattr(self, key))
         return dataclasses.replace(self, **changes)
+
+    def with_labels(self, label_names):
+        """A copy for a data set with these labels."""
+        return dataclasses.replace(self, label_names=tuple(label_names))
 
     def to_json(self):
         return dataclasses.asdict(self)

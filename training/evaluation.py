@@ -20,7 +20,8 @@ def predictions_frame(
     """The table of `predictions.csv`: one row per slice.
 
     Args:
-        ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`; others are left out.
+        ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`; others are left
+            out.
         labels: 0 or 1, shape `(n, labels)`.
         probabilities: Shape `(n, labels)`.
         label_names: Names of the columns of both.
@@ -35,7 +36,9 @@ def predictions_frame(
     if absent:
         raise ValueError(f"`ids` must have the columns {', '.join(ID_COLUMNS)}. Absent: {', '.join(absent)}")
     table = ids.loc[:, list(ID_COLUMNS)].reset_index(drop=True)
-    label_table = pd.DataFrame(np.asarray(labels).astype("int64"), columns=[f"label_{name}" for name in label_names])
+    label_table = pd.DataFrame(
+        np.asarray(labels).astype("int64"), columns=[f"label_{name}" for name in label_names]
+    )
     probability_table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in label_names])
     return pd.concat([table, label_table, probability_table], axis=1)
 
@@ -55,7 +58,9 @@ def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     needed = [*ID_COLUMNS, *(f"probability_{name}" for name in label_names)]
     absent = [column for column in needed if column not in table]
     if absent or not label_names:
-        raise ValueError(f"{path} is not a table of predictions. Absent: {', '.join(absent) or 'label_<name>'}")
+        raise ValueError(
+            f"{path} is not a table of predictions. Absent: {', '.join(absent) or 'label_<name>'}"
+        )
     return table, label_names
 
 
@@ -103,10 +108,10 @@ def evaluate_predictions(
         seed: Seed of the bootstrap.
 
     Returns:
-        The content of `evaluation.json`: `dataset`, `split`, `records`, `label_names`, `slices` and `studies` (see
-        `multilabel_metrics`), `study_rule`, `train_prevalence`, `prevalence` (of this split),
-        `constant_prevalence_score`, `improvement` (share of that score that the model's loss is below it; negative
-        if it is above) and `notes`.
+        The content of `evaluation.json`: `dataset`, `split`, `records`, `label_names`, `slices` and `studies`
+        (see `multilabel_metrics`), `study_rule`, `train_prevalence`, `prevalence` (of this split),
+        `constant_prevalence_score`, `improvement` (share of that score that the model's loss is below it;
+        negative if it is above) and `notes`.
     """
     scoring = {"label_weights": label_weights, "threshold": threshold, "draws": draws, "seed": seed}
     patients = ids["patient_id"].astype(str).to_numpy()
@@ -121,7 +126,7 @@ def evaluate_predictions(
     ]
     notes = list(notes)
     if unseen:
-        notes.append(f"no positives in the training split, so the constant score is inflated: {', '.join(unseen)}")
+        notes.append(f"constant score inflated: no training positives of {', '.join(unseen)}")
     return {
         "dataset": dataset,
         "split": split,

@@ -18,7 +18,8 @@ from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, check_label_weigh
 class WeightedLogLoss(keras.metrics.Mean):
     """Mean weighted multi-label log loss over the samples seen: the challenge's metric.
 
-    Unlike the loss that `fit` shows, it weighs every sample alike (or by `sample_weight`) however unequal batches are.
+    Unlike the loss that `fit` shows, it weighs every sample alike (or by `sample_weight`) however unequal
+    batches are.
 
     Args:
         label_weights: One weight per label, in the order of the model's outputs.
@@ -37,7 +38,7 @@ class WeightedLogLoss(keras.metrics.Mean):
         self.from_logits = from_logits
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch: labels and outputs of shape `(batch, labels)`, weights of shape `(batch,)` or `(batch, 1)`."""
+        """Adds a batch: labels and outputs `(batch, labels)`, weights `(batch,)` or `(batch, 1)`."""
         losses = weighted_log_loss(y_true, y_pred, self.label_weights, self.from_logits)
         return super().update_state(losses, sample_weight=sample_weight)
 
@@ -64,27 +65,31 @@ def multilabel_metrics(
         label_names: Names of the columns; the first is the one whose AUROC gets an interval ("any").
         label_weights: One weight per label.
         threshold: A probability at or above it counts as a positive prediction.
-        patient_ids: The patient of each row, for intervals by resampling patients; rows are resampled if not given.
+        patient_ids: The patient of each row, for intervals by resampling patients; rows are resampled if not
+            given.
         draws: Bootstrap draws.
         seed: Seed of the bootstrap.
 
     Returns:
-        A dict that `json.dumps(..., allow_nan=False)` takes: `count`, `patients` (None if not known), `threshold`,
-        `log_loss` (weighted), `log_loss_interval`, `accuracy` (mean over labels), `weighted_accuracy` (by the
-        label weights), `recall` (mean over the labels that have positives; the paper's table 3), `auroc_any`,
-        `auroc_any_interval`, and `labels`: per name `positives`, `log_loss`, `accuracy`, `recall`, `precision`,
-        `specificity`, `f1`, `auroc`, `average_precision`, `confusion`. A score that cannot be had is None, and its
-        reason stands under `undefined`, at the same level.
+        A dict that `json.dumps(..., allow_nan=False)` takes: `count`, `patients` (None if not known),
+        `threshold`, `log_loss` (weighted), `log_loss_interval`, `accuracy` (mean over labels),
+        `weighted_accuracy` (by the label weights), `recall` (mean over the labels that have positives; the
+        paper's table 3), `auroc_any`, `auroc_any_interval`, and `labels`: per name `positives`, `log_loss`,
+        `accuracy`, `recall`, `precision`, `specificity`, `f1`, `auroc`, `average_precision`, `confusion`. A
+        score that cannot be had is None, and its reason stands under `undefined`, at the same level.
 
     Raises:
-        ValueError: If shapes do not agree, there are no rows, labels are not 0 or 1, or probabilities not in [0, 1].
+        ValueError: If shapes do not agree, there are no rows, labels are not 0 or 1, or probabilities not in
+            [0, 1].
     """
     weights = np.asarray(check_label_weights(label_weights))
     labels, probabilities = _checked(labels, probabilities, label_names, weights)
     cross_entropies = _cross_entropies(labels, probabilities)
     losses = np.average(cross_entropies, axis=1, weights=weights)
     per_label = {
-        name: _label_metrics(labels[:, i], probabilities[:, i], float(cross_entropies[:, i].mean()), threshold)
+        name: _label_metrics(
+            labels[:, i], probabilities[:, i], float(cross_entropies[:, i].mean()), threshold
+        )
         for i, name in enumerate(label_names)
     }
     accuracies = [scores["accuracy"] for scores in per_label.values()]
@@ -131,7 +136,7 @@ class StudyArrays(NamedTuple):
 
 
 STUDY_RULES = ("max", "mean")
-"""How slices' probabilities become their study's. A study's label is always the maximum of its slices' labels."""
+"""How slices' probabilities become their study's. Labels always become their maximum."""
 
 
 def by_study(
@@ -153,7 +158,11 @@ def by_study(
     """
     if rule not in STUDY_RULES:
         raise ValueError(f"`rule` must be one of {', '.join(STUDY_RULES)}. Received: rule={rule!r}")
-    probabilities, labels, ids = np.asarray(probabilities), np.asarray(labels), np.asarray(study_ids).astype(str)
+    probabilities, labels, ids = (
+        np.asarray(probabilities),
+        np.asarray(labels),
+        np.asarray(study_ids).astype(str),
+    )
     if not len(probabilities) == len(labels) == len(ids):
         raise ValueError(
             "`probabilities`, `labels` and `study_ids` must have one row per slice. "
@@ -172,9 +181,14 @@ def _checked(labels, probabilities, label_names, weights) -> tuple[np.ndarray, n
     labels = np.asarray(labels, "float64")
     probabilities = np.asarray(probabilities, "float64")
     columns = len(label_names)
-    if labels.ndim != 2 or labels.shape != probabilities.shape or labels.shape[1] != columns or columns != len(weights):
+    if (
+        labels.ndim != 2
+        or labels.shape != probabilities.shape
+        or labels.shape[1] != columns
+        or columns != len(weights)
+    ):
         raise ValueError(
-            f"`labels` and `probabilities` must have shape (n, {columns}), with one name and one weight per column. "
+            f"`labels` and `probabilities` must have shape (n, {columns}), a name and a weight per column. "
             f"Received: {labels.shape}, {probabilities.shape}, {columns} names, {len(weights)} weights"
         )
     if not len(labels):
@@ -184,8 +198,8 @@ def _checked(labels, probabilities, label_names, weights) -> tuple[np.ndarray, n
     outside = ~((probabilities >= 0) & (probabilities <= 1))
     if outside.any():
         raise ValueError(
-            f"`probabilities` must lie in [0, 1]. Received: {int(outside.sum())} of {outside.size} outside or not "
-            f"a number, the first in row {int(np.argwhere(outside)[0, 0])}"
+            f"`probabilities` must lie in [0, 1]. Received: {int(outside.sum())} of {outside.size} outside "
+            f"or not a number, the first in row {int(np.argwhere(outside)[0, 0])}"
         )
     return labels, probabilities
 
@@ -214,10 +228,15 @@ def _label_metrics(labels: np.ndarray, probabilities: np.ndarray, log_loss: floa
         "log_loss": log_loss,
         "accuracy": (true_positive + true_negative) / len(labels),
         "recall": ratio("recall", true_positive, positives, "no positives"),
-        "precision": ratio("precision", true_positive, true_positive + false_positive, "no positive predictions"),
+        "precision": ratio(
+            "precision", true_positive, true_positive + false_positive, "no positive predictions"
+        ),
         "specificity": ratio("specificity", true_negative, negatives, "no negatives"),
         "f1": ratio(
-            "f1", 2 * true_positive, positives + true_positive + false_positive, "no positives, true or predicted"
+            "f1",
+            2 * true_positive,
+            positives + true_positive + false_positive,
+            "no positives, true or predicted",
         ),
         "auroc": None,
         "average_precision": None,

@@ -8,8 +8,8 @@ from keras import ops
 class AreaResize(keras.layers.Layer):
     """Resizes images by averaging the source area under each target pixel.
 
-    The result is that of OpenCV's `INTER_AREA`, smaller or larger, so that a slice resized in a
-    served graph equals the one resized when the records were made. An antialiased bilinear resize
+    The result is that of OpenCV's `INTER_AREA` along each axis, smaller or larger, so that a slice
+    resized in a served graph equals the one resized when the records were made. An antialiased bilinear resize
     differs by several HU at bone edges.
 
     Args:
@@ -31,10 +31,10 @@ class AreaResize(keras.layers.Layer):
         self.round_values = round_values
 
     def call(self, images):
-        source_height, source_width = ops.shape(images)[1:3]
         x = ops.cast(images, "float32")
-        if (source_height, source_width) == (self.height, self.width):
+        if tuple(images.shape[1:3]) == (self.height, self.width):
             return x
+        source_height, source_width = ops.shape(images)[1:3]
         x = ops.einsum("oh,bhwc->bowc", _area_weights(source_height, self.height), x)
         x = ops.einsum("ow,bhwc->bhoc", _area_weights(source_width, self.width), x)
         return ops.round(x) if self.round_values else x

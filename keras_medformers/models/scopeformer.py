@@ -15,7 +15,7 @@ No code was published, so the words of the paper are followed; where they leave 
 import keras
 
 from keras_medformers.layers import AreaResize, HounsfieldWindows, PositionEmbedding, TransformerBlock
-from keras_medformers.models.backbones import BACKBONES, build_backbone
+from keras_medformers.models.backbones import BACKBONES, build_backbone, imagenet_weights_files
 from keras_medformers.registry import register_model
 
 DEFAULT_BACKBONES = ("resnet152v2", "efficientnetb5", "densenet201", "xception")
@@ -106,8 +106,10 @@ def _weights_by_backbone(backbones, backbone_weights):
             raise ValueError(f"Expected backbones of {sorted(BACKBONES)}. Received: {name!r}")
     if not backbones or len(set(backbones)) < len(backbones):
         raise ValueError(f"Expected different backbones, at least one. Received: {backbones=}")
-    if backbone_weights is None or backbone_weights == "imagenet":
-        return dict.fromkeys(backbones, backbone_weights)
+    if backbone_weights == "imagenet":
+        return imagenet_weights_files(backbones)
+    if backbone_weights is None:
+        return dict.fromkeys(backbones)
     if isinstance(backbone_weights, str) or len(backbone_weights) != len(backbones):
         raise ValueError(
             f"Expected `backbone_weights` to be None, 'imagenet' or a list of {len(backbones)} paths, "
@@ -128,6 +130,25 @@ def _global_feature_map(maps, backbones, feature_size):
     if len(projected) == 1:
         return projected[0]
     return keras.layers.Concatenate(name="global_feature_map")(projected)
+
+
+def split_backbones(model, backbones=DEFAULT_BACKBONES):
+    """Parts a Scopeformer into its backbones and the rest, which share its variables.
+
+    Frozen backbones see the same slices in every epoch, so their maps can be stored once and the
+    rest trained on them.
+
+    Args:
+        model: What `Scopeformer` built.
+        backbones: The backbones it was built with.
+
+    Returns:
+        Two models: image to `{backbone: map}`, and `{backbone: map}` to the model's output.
+    """
+    maps = {name: model.get_layer(f"{name}_projection").input for name in backbones}
+    extractor = keras.Model(model.input, maps, name="backbones")
+    rest = keras.Model(maps, model.output, name="projections_and_encoders")
+    return extractor, rest
 
 
 def head_ct_preprocessor(image_size):

@@ -45,7 +45,9 @@ def export_run(run_dir: str | Path, output: str | Path | None = None) -> Path:
     config = _read_config(run_dir / "config.json")
     model_path = run_dir / "model.keras"
     if not model_path.is_file():
-        raise FileNotFoundError(f"There is no model in {model_path}. Expected what training writes there; train first")
+        raise FileNotFoundError(
+            f"There is no model in {model_path}. Expected what training writes there; train first"
+        )
     with _quiet_tensorflow():
         import keras
 
@@ -74,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         "the version being the next number.",
     )
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run folder that training wrote")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the exports (default: RUN_DIR/export)")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of the exports (default: RUN_DIR/export)"
+    )
     return parser
 
 
@@ -87,7 +91,9 @@ def _read_config(path: Path) -> dict:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     absent = [key for key in _NEEDED_SETTINGS if not isinstance(config, dict) or key not in config]
     if absent:
-        raise ValueError(f"{path} has no {', '.join(absent)}. Expected a run's configuration, as training writes it")
+        raise ValueError(
+            f"{path} has no {', '.join(absent)}. Expected a run's configuration, as training writes it"
+        )
     return config
 
 

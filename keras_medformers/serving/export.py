@@ -1,7 +1,8 @@
 """Writes a model and its preprocessing as one SavedModel, from raw pixels to probabilities.
 
-The layout is TensorFlow Serving's: `DIRECTORY/VERSION/`, versions counting up from 1. What is written is loaded
-again and compared with the Keras model before it gets its place, so a version that stands there is whole and right.
+The layout is TensorFlow Serving's: `DIRECTORY/VERSION/`, versions counting up from 1. What is written is
+loaded again and compared with the Keras model before it gets its place, so a version that stands there is
+whole and right.
 """
 
 import errno
@@ -56,10 +57,10 @@ def export_saved_model(
         activation: Key of `ACTIVATIONS`.
         pixel_dtype: Type of the raw pixels: `int16` for HU.
         channels: Channels of the raw pixels.
-        samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the SavedModel is compared
-            with `model`; `sample_slices_hu()` if not given.
-        tolerance: Largest difference allowed, absolute for probabilities and relative to the largest value for
-            features.
+        samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the SavedModel is
+            compared with `model`; `sample_slices_hu()` if not given.
+        tolerance: Largest difference allowed, absolute for probabilities and relative to the largest value
+            for features.
 
     Returns:
         The version's folder.
@@ -103,7 +104,8 @@ def sample_slices_hu(sizes_px: Sequence[int] = (512, 256), seed: int = 0) -> lis
         seed: Seed of the noise.
 
     Returns:
-        One int16 batch of HU per size, of shape `(batch, size, size, 1)`; the first has one slice, the next two, ...
+        One int16 batch of HU per size, of shape `(batch, size, size, 1)`; the first has one slice, the next
+        two, ...
     """
     generator = np.random.default_rng(seed)
     batches = []
@@ -120,7 +122,8 @@ def sample_slices_hu(sizes_px: Sequence[int] = (512, 256), seed: int = 0) -> lis
 def _features_and_outputs(model: keras.Model, feature_layer: str) -> keras.Model:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"`model` must have one input and one output. Received: {len(model.inputs)} and {len(model.outputs)}"
+            "`model` must have one input and one output. "
+            f"Received: {len(model.inputs)} and {len(model.outputs)}"
         )
     names = [layer.name for layer in model.layers]
     if feature_layer not in names:
@@ -191,15 +194,18 @@ def _compare(apply: Callable, path: Path, samples, pixel_dtype: str, tolerance: 
             # NaN has to fail too, so the comparison is not turned around.
             if not difference <= tolerance:
                 raise RuntimeError(
-                    f"The exported model's {name} differ from the Keras model's by {difference:.3g} on slices of "
-                    f"shape {tuple(pixels.shape)}; expected at most {tolerance:g}. Nothing was exported."
+                    f"The exported model's {name} differ from the Keras model's by {difference:.3g} on "
+                    f"slices of shape {tuple(pixels.shape)}; expected at most {tolerance:g}. "
+                    "Nothing was exported."
                 )
 
 
 def _move_to_next_version(path: Path, directory: Path) -> Path:
-    """Renames `path` to the next version number; another export that takes the same number first is left alone."""
+    """Renames `path` to the next version number; takes a later one if another export is faster."""
     while True:
-        version = directory / str(1 + max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=0))
+        version = directory / str(
+            1 + max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=0)
+        )
         try:
             return path.rename(version)
         except OSError as error:

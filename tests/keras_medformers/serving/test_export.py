@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_medformers
+from keras_medformers.serving.__main__ import main
 from keras_medformers.serving.export import export_saved_model, sample_slices_hu
 
 LABELS = ("any", "epidural", "subdural")
@@ -109,7 +111,10 @@ def test_signature_has_named_typed_inputs_and_outputs(model, preprocessor, tmp_p
     _, inputs = signature.structured_input_signature
     assert inputs == {"pixels": tf.TensorSpec([None, None, None, 1], tf.int16, name="pixels")}
     outputs = signature.structured_outputs
-    assert (outputs["probabilities"].dtype, outputs["probabilities"].shape.as_list()) == (tf.float32, [None, 3])
+    assert (outputs["probabilities"].dtype, outputs["probabilities"].shape.as_list()) == (
+        tf.float32,
+        [None, 3],
+    )
     assert outputs["labels"].dtype == tf.string
     assert (version / "assets" / "labels.txt").read_text() == "any\nepidural\nsubdural\n"
 
@@ -196,6 +201,24 @@ def export_program(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_run_is_exported_with_its_models_preprocessing(tmp_path, capsys):
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, name="feature_map")(image / 255.0)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
+    model.save(tmp_path / "model.keras")
+    config = {"model": "efficient_scopeformer", "input_size": 16, "label_names": LABELS, "model_config": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert main([str(tmp_path), "--output", str(tmp_path / "exports")]) == 0
+    version = tmp_path / "exports" / "efficient_scopeformer" / "1"
+    assert capsys.readouterr().out == f"{version}\n"
+    preprocessor = keras_medformers.preprocessor("efficient_scopeformer", 16)
+    pixels = np.random.default_rng(0).integers(-100, 200, (2, 50, 33, 1), "int16")
+    served = tf.saved_model.load(version).signatures["serving_default"](pixels=tf.constant(pixels))
+    expected = keras_probabilities(model, preprocessor, pixels)
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
+
+
 def test_program_tells_what_is_missing_in_one_line(run_dir):
     (run_dir / "model.keras").unlink()
     finished = export_program(run_dir)
@@ -216,8 +239,6 @@ def test_program_tells_what_is_missing_in_one_line(run_dir):
     ],
 )
 def test_a_damaged_run_folder_is_a_user_error(run_dir, capsys, name, content, message):
-    from keras_medformers.serving.__main__ import main
-
     (run_dir / name).unlink()
     if content is not None:
         (run_dir / name).write_text(content)
@@ -228,8 +249,6 @@ def test_a_damaged_run_folder_is_a_user_error(run_dir, capsys, name, content, me
 
 
 def test_an_unknown_model_name_is_a_user_error(run_dir, capsys):
-    from keras_medformers.serving.__main__ import main
-
     config = json.loads((run_dir / "config.json").read_text())
     (run_dir / "config.json").write_text(json.dumps({**config, "model": "scopefromer"}))
     assert main([str(run_dir)]) == 2

@@ -1,0 +1,138 @@
+"""How fast records are made of CT slices, against the limits: `python -m benchmarks.records --data-dir DIR`.
+
+Rows, in slices per second: a plain read of the files' bytes, pydicom's bare decode, our reader, our reader
+with resize and encoding (with and without compression), each in one process; and the whole builder with all
+its processes, from their start to finished records. The second column of figures is the bare decode in one
+process. Record sizes follow. All rows run on the same files, warm, alternating; medians.
+"""
+
+import argparse
+import json
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import pydicom
+
+from data_prep import command_line, schema
+from data_prep.build import BuildConfig, build
+from data_prep.datasets import get_dataset
+from data_prep.dicom_ct import read_slice
+from data_prep.errors import UserError
+from data_prep.quiet_tensorflow import import_tensorflow
+from data_prep.workers import available_cores
+
+FEWEST_ROUNDS = 5
+IMAGE_SIZE_PX = 256
+BARE_DECODE = "bare pydicom decode"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the benchmark, prints its table and writes it as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.records",
+        description="Speed of the record builder against its limits.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--dataset", default="phantom_head_ct")
+    parser.add_argument("--data-dir", type=Path, default=Path("data/phantom_head_ct"))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/records.json"))
+    parser.add_argument("--slices", type=int, default=200, help="slices for the rows of one process")
+    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS)
+    parser.add_argument("--workers", type=int, default=available_cores())
+    arguments = parser.parse_args(argv)
+    if arguments.rounds < FEWEST_ROUNDS:
+        raise UserError(f"--rounds is {arguments.rounds}, expected at least {FEWEST_ROUNDS}")
+
+    dataset = get_dataset(arguments.dataset)
+    if not arguments.data_dir.is_dir():
+        raise UserError(
+            f"--data-dir {arguments.data_dir} does not exist; make it with `python -m data_prep.tfrecords`"
+        )
+    listing = dataset.list_slices(arguments.data_dir)
+    paths = [listing.root / file for file in listing.files]
+    result = measure(dataset.name, listing.root, paths, arguments.slices, arguments.rounds, arguments.workers)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    sys.stdout.write(table(result))
+
+
+def measure(dataset: str, data_dir: Path, paths: list[Path], slices: int, rounds: int, workers: int) -> dict:
+    """Times every row in every round.
+
+    Returns:
+        "slices_per_second": medians by row; "bytes_per_record": by image format; and the setting.
+    """
+    cv2.setNumThreads(1)
+    import_tensorflow()
+    some = paths[:slices]
+    rows: dict[str, Callable[[], float]] = {
+        "plain read of the bytes": lambda: _per_second(lambda path: path.read_bytes(), some),
+        BARE_DECODE: lambda: _per_second(lambda path: pydicom.dcmread(path).pixel_array, some),
+        "read to HU": lambda: _per_second(read_slice, some),
+        "read, resize, store raw": lambda: _per_second(lambda path: _encode(path, schema.HU_RAW), some),
+        "read, resize, compress": lambda: _per_second(lambda path: _encode(path, schema.HU_ZLIB), some),
+        f"whole builder, {workers} processes": lambda: _build_per_second(
+            dataset, data_dir, workers, len(paths)
+        ),
+    }
+    figures = {name: [] for name in rows}
+    for row in rows.values():
+        row()
+    for _ in range(rounds):
+        for name, row in rows.items():
+            figures[name].append(row())
+    return {
+        "slices_per_second": {name: statistics.median(values) for name, values in figures.items()},
+        "bytes_per_record": {
+            image_format: statistics.mean(len(_encode(path, image_format)) for path in some)
+            for image_format in (schema.HU_RAW, schema.HU_ZLIB)
+        },
+        "slices_in_one_process": len(some),
+        "slices_of_builder": len(paths),
+        "rounds": rounds,
+        "workers": workers,
+        "image_size_px": IMAGE_SIZE_PX,
+    }
+
+
+def table(result: dict) -> str:
+    """The result as lines of text."""
+    limit = result["slices_per_second"][BARE_DECODE]
+    lines = [f"{'what':36} {'slices/s':>10} {'bare decode':>12} {'ratio':>7}"]
+    for name, figure in result["slices_per_second"].items():
+        lines.append(f"{name:36} {figure:10.0f} {limit:12.0f} {figure / limit:7.2f}")
+    raw = result["bytes_per_record"][schema.HU_RAW]
+    lines.append(f"{'image format':36} {'KiB/slice':>10} {'raw':>12} {'ratio':>7}")
+    for name, size in result["bytes_per_record"].items():
+        lines.append(f"{name:36} {size / 1024:10.1f} {raw / 1024:12.1f} {size / raw:7.2f}")
+    return "\n".join(lines) + "\n"
+
+
+def _encode(path: Path, image_format: str) -> bytes:
+    return schema.encode_hu(read_slice(path).hu, IMAGE_SIZE_PX, image_format)
+
+
+def _per_second(function: Callable[[Path], object], paths: list[Path]) -> float:
+    started_s = time.perf_counter()
+    for path in paths:
+        function(path)
+    return len(paths) / (time.perf_counter() - started_s)
+
+
+def _build_per_second(dataset: str, data_dir: Path, workers: int, slices: int) -> float:
+    """One build, start-up of its processes and both passes included, import of TensorFlow not."""
+    logging.getLogger().setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as records_dir:
+        started_s = time.perf_counter()
+        build(BuildConfig(dataset, image_size=IMAGE_SIZE_PX), data_dir, Path(records_dir), workers)
+        return slices / (time.perf_counter() - started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main))

@@ -1,0 +1,1 @@
+"""Prepares medical images for training: DICOM files and image folders to TFRecords."""

@@ -1,0 +1,281 @@
+"""The form of records: what an Example holds, how it is written and parsed, what `dataset_info.json` says.
+
+TensorFlow is imported on first use, so that processes which only read images start fast.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.errors import UserError
+from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.splits import SPLITS
+
+SCHEMA_VERSION = 1
+INFO_NAME = "dataset_info.json"
+REJECTS_NAME = "rejects.csv"
+
+HU_ZLIB = "hu-int16-zlib"
+HU_RAW = "hu-int16"
+"""Image formats: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
+
+ZLIB_LEVEL = 1
+
+WINDOWS_HU = {"brain": [40, 80], "subdural": [80, 200], "soft_tissue": [40, 380]}
+"""Windows (level, width) that head CT models look through; not applied: records keep Hounsfield units."""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One slice as it is written.
+
+    Attributes:
+        encoded: The image's bytes, see `encode_hu`.
+        image_format: `HU_ZLIB` or `HU_RAW`.
+        image_size: Height and width in pixels.
+        source_id: Name of the slice.
+        patient_id: Name of the patient; records of one patient are all in one split.
+        study_id: Name of the study.
+        series_id: Name of the series.
+        series_index: Place in the series, from 0, ordered by `position_mm`.
+        position_mm: Position along the slice normal, NaN where unknown.
+        labels: Integer labels by name.
+    """
+
+    encoded: bytes
+    image_format: str
+    image_size: int
+    source_id: str
+    patient_id: str
+    study_id: str
+    series_id: str
+    series_index: int
+    position_mm: float
+    labels: Mapping[str, int]
+
+
+def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> bytes:
+    """Resizes a slice by area averaging and encodes it.
+
+    Args:
+        hu: Hounsfield units, int16 of shape `(height, width)`.
+        image_size: Height and width to store, in pixels.
+        image_format: `HU_ZLIB` or `HU_RAW`.
+
+    Returns:
+        `image_size * image_size` little-endian int16 values, compressed or not.
+    """
+    if hu.shape != (image_size, image_size):
+        resized = cv2.resize(hu.astype(np.float32), (image_size, image_size), interpolation=cv2.INTER_AREA)
+        hu = np.rint(resized)
+    data = hu.astype("<i2").tobytes()
+    return zlib.compress(data, ZLIB_LEVEL) if image_format == HU_ZLIB else data
+
+
+def serialize(record: ImageRecord) -> bytes:
+    """Encodes a record as a serialized `tf.train.Example`."""
+    from tensorflow.core.example.example_pb2 import Example
+
+    example = Example()
+    features = example.features.feature
+
+    def put_bytes(key: str, value: bytes | str) -> None:
+        features[key].bytes_list.value.append(value if isinstance(value, bytes) else value.encode())
+
+    def put_int(key: str, value: int) -> None:
+        features[key].int64_list.value.append(value)
+
+    put_bytes("image/encoded", record.encoded)
+    put_bytes("image/format", record.image_format)
+    put_int("image/height", record.image_size)
+    put_int("image/width", record.image_size)
+    put_int("image/channels", 1)
+    put_bytes("image/source_id", record.source_id)
+    put_bytes("patient/id", record.patient_id)
+    put_bytes("study/id", record.study_id)
+    put_bytes("series/id", record.series_id)
+    put_int("series/index", record.series_index)
+    features["series/position_mm"].float_list.value.append(record.position_mm)
+    for name, value in record.labels.items():
+        put_int(f"label/{name}", value)
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_example(
+    serialized: Any,
+    label_names: Sequence[str] = HEMORRHAGE_LABELS,
+    extra_labels: Sequence[str] = (),
+    image_size: int | None = None,
+) -> dict[str, Any]:
+    """Parses one record; works eagerly and inside `tf.data.Dataset.map`.
+
+    Args:
+        serialized: Scalar string tensor, one serialized Example.
+        label_names: Labels to put into "labels", in this order.
+        extra_labels: Integer labels to give under their own names, such as "location".
+        image_size: Static height and width of the image where known, so that it can be batched without loss
+            of shape.
+
+    Returns:
+        "image": int16 Hounsfield units `(height, width, 1)`; "labels": float32 `(len(label_names),)`;
+        "source_id", "patient_id", "study_id", "series_id": scalar strings; "series_index": int64;
+        "position_mm": float32; and the extra labels: int64.
+
+    Raises:
+        tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
+    """
+    import tensorflow as tf
+
+    scalar = {
+        "image/encoded": tf.string,
+        "image/format": tf.string,
+        "image/height": tf.int64,
+        "image/width": tf.int64,
+        "image/source_id": tf.string,
+        "patient/id": tf.string,
+        "study/id": tf.string,
+        "series/id": tf.string,
+        "series/index": tf.int64,
+        "series/position_mm": tf.float32,
+    }
+    scalar |= {f"label/{name}": tf.int64 for name in (*label_names, *extra_labels)}
+    parsed = tf.io.parse_single_example(
+        serialized, {key: tf.io.FixedLenFeature([], kind) for key, kind in scalar.items()}
+    )
+    result = {
+        "image": _decode_hu(tf, parsed, image_size),
+        "labels": tf.stack([tf.cast(parsed[f"label/{name}"], tf.float32) for name in label_names]),
+        "source_id": parsed["image/source_id"],
+        "patient_id": parsed["patient/id"],
+        "study_id": parsed["study/id"],
+        "series_id": parsed["series/id"],
+        "series_index": parsed["series/index"],
+        "position_mm": parsed["series/position_mm"],
+    }
+    return result | {name: parsed[f"label/{name}"] for name in extra_labels}
+
+
+def _decode_hu(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
+    image_format, encoded = parsed["image/format"], parsed["image/encoded"]
+    known = tf.reduce_any(tf.equal(image_format, [HU_ZLIB, HU_RAW]))
+    check = tf.debugging.Assert(
+        known, ["unknown image/format, expected", HU_ZLIB, "or", HU_RAW, "received", image_format]
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        data = tf.cond(
+            tf.equal(image_format, HU_ZLIB),
+            lambda: tf.io.decode_compressed(encoded, "ZLIB"),
+            lambda: tf.identity(encoded),
+        )
+    image = tf.io.decode_raw(data, tf.int16, little_endian=True)
+    image = tf.reshape(image, tf.stack([parsed["image/height"], parsed["image/width"], 1]))
+    return tf.ensure_shape(image, (image_size, image_size, 1))
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset_info.json` says of a folder of records; see `load`.
+
+    Attributes:
+        records_dir: The folder.
+        dataset: Name of the data set.
+        label_names: Labels every record has, in order.
+        extra_label_names: Further integer labels.
+        image_format: How images are encoded.
+        image_size: Height and width in pixels.
+        splits: Per split: "records", "patients", "series" and "labels", the positives by label.
+        shards: Per file: "records" and "sha256".
+        windows: Level and width in HU of windows fit for the data; for information.
+        corrections: Slices repaired, by kind.
+        listed: Slices that the data set lists or holds.
+        rejects: Slices set aside; `rejects.csv` has them with their reasons.
+        source_fingerprint: Digest of the data the records were made from.
+        tool_version: Version of the package that made them.
+        config: Arguments of the build that decide on its content.
+        schema_version: Version of the records' form.
+    """
+
+    records_dir: Path
+    dataset: str
+    label_names: tuple[str, ...]
+    extra_label_names: tuple[str, ...]
+    image_format: str
+    image_size: int
+    splits: dict[str, dict[str, Any]]
+    shards: dict[str, dict[str, Any]]
+    windows: dict[str, list[int]]
+    corrections: dict[str, int]
+    listed: int
+    rejects: int
+    source_fingerprint: str
+    tool_version: str
+    config: dict[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def load(cls, records_dir: str | Path) -> "DatasetInfo":
+        """Reads the description of a finished folder of records.
+
+        Raises:
+            UserError: There is none, it is damaged, of another version, or a shard it names is missing.
+        """
+        records_dir = Path(records_dir)
+        path = records_dir / INFO_NAME
+        make_them = "make the records with `python -m data_prep.tfrecords`"
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: no finished records are there; {make_them}")
+        try:
+            fields = json.loads(path.read_text())
+            version = fields["schema_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged; {make_them} --overwrite") from error
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{path} has schema_version {version}, this package reads {SCHEMA_VERSION}; "
+                f"{make_them} --overwrite"
+            )
+        try:
+            info = cls(records_dir=records_dir, **fields | {key: tuple(fields[key]) for key in _TUPLES})
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{path} lacks a field or has an unknown one ({error}); {make_them} --overwrite"
+            ) from error
+        missing = [name for name in info.shards if not (records_dir / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{records_dir} lacks {len(missing)} shards, first {missing[0]}; {make_them} --overwrite"
+            )
+        return info
+
+    def to_json(self) -> str:
+        """The content of `dataset_info.json`: the same for the same records."""
+        fields = asdict(self)
+        del fields["records_dir"]
+        return json.dumps(fields, indent=2, sort_keys=True) + "\n"
+
+    def count(self, split: str) -> int:
+        """Number of records of a split."""
+        return self._split(split)["records"]
+
+    def positives(self, split: str) -> dict[str, int]:
+        """Number of positive records of a split, by label."""
+        return dict(self._split(split)["labels"])
+
+    def shard_files(self, split: str) -> list[Path]:
+        """The files of a split, in order."""
+        self._split(split)
+        return [self.records_dir / name for name in sorted(self.shards) if name.startswith(f"{split}-")]
+
+    def _split(self, split: str) -> dict[str, Any]:
+        if split not in SPLITS:
+            raise UserError(f"unknown split {split!r}, expected one of {', '.join(SPLITS)}")
+        return self.splits[split]
+
+
+_TUPLES = ("label_names", "extra_label_names")

@@ -1,0 +1,187 @@
+"""The second pass of a build: pixels into shards, each whole or not there, so that a build can resume."""
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data_prep.datasets.base import Reject
+from data_prep.dicom_ct import UnreadableSlice, read_slice
+from data_prep.errors import UserError
+from data_prep.plan import DIED_READING, Plan, PlannedSlice, progress
+from data_prep.quiet_tensorflow import import_tensorflow
+from data_prep.schema import ImageRecord, encode_hu, serialize
+from data_prep.workers import WorkerDied, Workers
+
+WORK_NAME = ".build"
+"""Folder below the records that holds what an unfinished build has done."""
+
+IDENTITY_NAME = "build.json"
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What was written to one shard.
+
+    Attributes:
+        plan: Digest of what was asked for.
+        records: Number of records.
+        sha256: Digest of the file.
+        corrected_twelve_bit: Slices repaired.
+        rejects: Slices set aside for their pixels, (file, reason).
+    """
+
+    plan: str
+    records: int
+    sha256: str
+    corrected_twelve_bit: int
+    rejects: list[Reject]
+
+
+def write_shards(
+    plan: Plan,
+    root: Path,
+    records_dir: Path,
+    workers: Workers,
+    image_size: int,
+    image_format: str,
+    correct_twelve_bit: bool,
+) -> dict[str, ShardResult]:
+    """Writes the shards of a plan that are not there yet.
+
+    Args:
+        plan: What goes where.
+        root: The data set's folder.
+        records_dir: Where the shards go.
+        workers: Where slices are read and encoded.
+        image_size: Height and width to store, in pixels.
+        image_format: See `schema.encode_hu`.
+        correct_twelve_bit: See `dicom_ct.read_slice`.
+
+    Returns:
+        By shard name, what it holds.
+    """
+    work_dir = records_dir / WORK_NAME
+    options = (image_size, image_format, correct_twelve_bit)
+    digests = {name: _digest(slices, options) for name, slices in plan.shards.items()}
+    done = {name: _finished(records_dir, name, digests[name]) for name in plan.shards}
+    missing = [name for name in plan.shards if done[name] is None]
+    files = [one.file for name in missing for one in plan.shards[name]]
+    encode = functools.partial(_encode_or_reason, root, *options)
+    results = iter(progress(workers.map(encode, files), len(files), "pixels"))
+    for name in missing:
+        slices = plan.shards[name]
+        temporary = work_dir / f"{name}.tmp"
+        rejects, corrected = _write(temporary, slices, results, image_size, image_format)
+        done[name] = ShardResult(
+            plan=digests[name],
+            records=len(slices) - len(rejects),
+            sha256=_sha256(temporary),
+            corrected_twelve_bit=corrected,
+            rejects=rejects,
+        )
+        os.replace(temporary, records_dir / name)
+        write_atomically(work_dir / f"{name}.json", json.dumps(asdict(done[name])))
+    # An empty rest lets the progress bar finish.
+    next(results, None)
+    return done
+
+
+def start_or_resume(records_dir: Path, identity: dict) -> None:
+    """Prepares the folder for a build, or for going on with the same one.
+
+    Args:
+        records_dir: Where the shards go.
+        identity: Everything that decides on the build's content.
+
+    Raises:
+        UserError: The folder holds an unfinished build of something else, or cannot be written.
+    """
+    path = records_dir / WORK_NAME / IDENTITY_NAME
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--records {records_dir} cannot be made: {error.strerror}") from error
+    if path.is_file() and json.loads(path.read_text()) != identity:
+        raise UserError(
+            f"{records_dir} holds an unfinished build with other settings or from other data; "
+            "give --overwrite to discard it, or another --records folder"
+        )
+    write_atomically(path, json.dumps(identity))
+
+
+def clear(records_dir: Path, also: tuple[str, ...]) -> None:
+    """Removes what builds have written: the files `also` first, shards and work folder; nothing else."""
+    for name in also:
+        (records_dir / name).unlink(missing_ok=True)
+    for path in records_dir.glob("*-?????-of-?????.tfrecord"):
+        path.unlink()
+    shutil.rmtree(records_dir / WORK_NAME, ignore_errors=True)
+
+
+def finish(records_dir: Path) -> None:
+    """Removes the work folder."""
+    shutil.rmtree(records_dir / WORK_NAME)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file that is there whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def _write(
+    path: Path, slices: list[PlannedSlice], results: Iterator, image_size: int, image_format: str
+) -> tuple[list[Reject], int]:
+    """Writes one file of records from the next results; returns the rejects and the number repaired."""
+    tf = import_tensorflow()
+    rejects, corrected = [], 0
+    with contextlib.closing(tf.io.TFRecordWriter(str(path))) as writer:
+        for planned, result in zip(slices, itertools.islice(results, len(slices)), strict=True):
+            if isinstance(result, str | WorkerDied):
+                rejects.append(Reject(planned.file, result if isinstance(result, str) else DIED_READING))
+                continue
+            encoded, was_corrected = result
+            corrected += was_corrected
+            fields = planned._asdict()
+            del fields["file"]
+            writer.write(serialize(ImageRecord(encoded, image_format, image_size, **fields)))
+    return rejects, corrected
+
+
+def _encode_or_reason(
+    root: Path, image_size: int, image_format: str, correct_twelve_bit: bool, file: str
+) -> tuple[bytes, bool] | str:
+    try:
+        ct_slice = read_slice(root / file, correct_twelve_bit)
+        return encode_hu(ct_slice.hu, image_size, image_format), ct_slice.corrected_twelve_bit
+    except UnreadableSlice as error:
+        return error.reason
+    except Exception as error:
+        return f"pixels cannot be read ({type(error).__name__})"
+
+
+def _finished(records_dir: Path, name: str, digest: str) -> ShardResult | None:
+    path = records_dir / WORK_NAME / f"{name}.json"
+    if not path.is_file() or not (records_dir / name).is_file():
+        return None
+    fields = json.loads(path.read_text())
+    if fields["plan"] != digest:
+        return None
+    return ShardResult(**fields | {"rejects": [Reject(*reject) for reject in fields["rejects"]]})
+
+
+def _digest(slices: list[PlannedSlice], options: tuple) -> str:
+    return hashlib.sha256(json.dumps([options, slices]).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,123 @@
+"""Attention layers and blocks: shapes, gradients, BatchNorm over heads, serialisation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_medformers.layers import Mlp, PositionEmbedding, ReAttention, SelfAttention, TransformerBlock
+
+TOKENS = np.random.default_rng(0).normal(size=(2, 6, 10)).astype("float32")
+
+LAYERS = [
+    lambda **kwargs: SelfAttention(4, head_dim=3, qkv_bias=False, **kwargs),
+    lambda **kwargs: ReAttention(4, transform_scale=True, **kwargs),
+    lambda **kwargs: Mlp(16, **kwargs),
+    lambda **kwargs: PositionEmbedding(**kwargs),
+    lambda **kwargs: TransformerBlock(4, 16, attention="mhsa", **kwargs),
+    lambda **kwargs: TransformerBlock(
+        4, 16, attention="mhra", attention_config={"head_dim": 5}, branch_scale=0.5, **kwargs
+    ),
+]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_every_weight_gets_a_gradient(make):
+    layer = make()
+    target = np.random.default_rng(1).normal(size=TOKENS.shape).astype("float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum((layer(TOKENS, training=True) if _trains(layer) else layer(TOKENS)) * target)
+    gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
+
+    # A bias before BatchNorm only moves the mean that BatchNorm takes away.
+    weak = {v.path for v in layer.trainable_variables if v.name == "head_bias"}
+    for variable, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        if variable.path not in weak:
+            assert np.abs(gradient).max() > 0, variable.path
+
+
+def _trains(layer):
+    return isinstance(layer, (SelfAttention, TransformerBlock))
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_saves_and_loads(make, tmp_path):
+    model = keras.Sequential([keras.Input(TOKENS.shape[1:]), make(name="layer")])
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    np.testing.assert_array_equal(loaded.predict(TOKENS, verbose=0), model.predict(TOKENS, verbose=0))
+    assert loaded.layers[0].get_config() == model.layers[0].get_config()
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_computes_in_half_precision_with_float32_weights(make):
+    layer = make(dtype="mixed_bfloat16")
+
+    result = layer(TOKENS)
+
+    assert str(result.dtype).endswith("bfloat16'>")
+    assert {v.dtype for v in layer.trainable_variables} == {"float32"}
+
+
+def test_re_attention_in_training_equals_a_convolution_and_batch_norm():
+    keras.utils.set_random_seed(0)
+    layer = ReAttention(4)
+    layer.build(TOKENS.shape)
+    rng = np.random.default_rng(2)
+    for variable in (layer.head_bias, layer.norm.gamma, layer.norm.beta):
+        variable.assign(rng.normal(size=4))
+    softmax = SelfAttention.transform_attention
+    layer.transform_attention = lambda maps, training: softmax(layer, maps, training)
+    maps, _ = layer.attend(TOKENS)
+    del layer.transform_attention
+    norm = keras.layers.BatchNormalization(axis=1, momentum=0.9, epsilon=1e-5)
+    norm.build((None, 4, None, None))
+    norm.gamma.assign(layer.norm.gamma)
+    norm.beta.assign(layer.norm.beta)
+
+    def plain(maps):
+        mixed = tf.einsum("bhqk,hg->bgqk", maps, layer.head_mixing.value)
+        return norm(mixed + tf.reshape(layer.head_bias.value, (1, 4, 1, 1)), training=True)
+
+    ours, our_gradient = _value_and_gradient(lambda x: layer.transform_attention(x, True), maps)
+    theirs, their_gradient = _value_and_gradient(plain, maps)
+
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+    # Both are defined on maps whose rows sum to 1, so gradients agree along such changes.
+    centred = [g - np.mean(g, -1, keepdims=True) for g in (our_gradient, their_gradient)]
+    np.testing.assert_allclose(centred[0], centred[1], atol=1e-3 * np.abs(centred[1]).max())
+    np.testing.assert_allclose(layer.norm.moving_mean, norm.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.norm.moving_variance, norm.moving_variance, rtol=1e-4)
+
+
+def _value_and_gradient(function, maps):
+    weights = np.random.default_rng(3).normal(size=maps.shape).astype("float32")
+    maps = tf.convert_to_tensor(maps)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        value = function(maps)
+        total = tf.reduce_sum(value * weights)
+    return np.asarray(value), np.asarray(tape.gradient(total, maps))
+
+
+def test_frozen_re_attention_keeps_its_statistics():
+    layer = ReAttention(4)
+    layer.build(TOKENS.shape)
+    layer.trainable = False
+
+    layer(TOKENS, training=True)
+
+    assert np.all(np.asarray(layer.norm.moving_variance) == 1)
+
+
+@pytest.mark.parametrize("arguments", [{"num_heads": 0}, {"num_heads": 2, "head_dim": 0}])
+def test_refuses_sizes_below_one(arguments):
+    with pytest.raises(ValueError, match="at least 1"):
+        SelfAttention(**arguments)
+
+
+def test_refuses_an_unknown_attention():
+    with pytest.raises(ValueError, match="mhxa"):
+        TransformerBlock(2, 8, attention="mhxa")

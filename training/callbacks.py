@@ -1,0 +1,156 @@
+"""What happens after each epoch: validation, the metrics file, and a checkpoint to resume from."""
+
+import json
+import math
+import os
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+
+from training.input_pipeline import evaluation_batches, labels_and_ids
+from training.metrics import multilabel_metrics
+
+METRICS_FILE = "metrics.jsonl"
+VALIDATION_METRICS = ("log_loss", "accuracy", "weighted_accuracy", "recall")
+LABEL_METRICS = ("auroc", "accuracy", "recall")
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+class Validation(keras.callbacks.Callback):
+    """Scores the whole validation split at the end of an epoch and adds the scores to the logs.
+
+    The metrics that do not average over batches (AUROC, recall) are exact this way, and no replica
+    of a distributed model is left without data.
+
+    Args:
+        source: `Source` of the validation split.
+        batch_size: Slices per step.
+        label_names: Names of the outputs.
+        label_weights: Weights of the log loss.
+    """
+
+    def __init__(self, source, batch_size, label_names, label_weights):
+        super().__init__()
+        self.batches = evaluation_batches(source, batch_size)
+        self.labels, _ = labels_and_ids(source)
+        self.label_names = label_names
+        self.label_weights = label_weights
+
+    def on_epoch_end(self, epoch, logs=None):
+        logits = self.model.predict(self.batches, verbose=0)[: len(self.labels)]
+        probabilities = 1.0 / (1.0 + np.exp(-np.asarray(logits, "float64")))
+        scores = multilabel_metrics(
+            self.labels, probabilities, self.label_names, self.label_weights, draws=1
+        )
+        named = {f"val_{name}": scores[name] for name in VALIDATION_METRICS}
+        for label in self.label_names:
+            of_label = scores["labels"][label]
+            named.update({f"val_{name}_{label}": of_label[name] for name in LABEL_METRICS})
+        logs.update({name: value for name, value in named.items() if value is not None})
+
+
+class MetricsFile(keras.callbacks.Callback):
+    """Appends an epoch's row to `metrics.jsonl`; stops a run whose loss is not finite.
+
+    Args:
+        run_dir: The run's folder.
+        steps_per_epoch: Optimizer steps in an epoch.
+        batch_size: Slices per step.
+    """
+
+    def __init__(self, run_dir, steps_per_epoch, batch_size):
+        super().__init__()
+        self.path = pathlib.Path(run_dir) / METRICS_FILE
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.started = epoch, time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds = time.monotonic() - self.started
+        if not math.isfinite(logs["loss"]):
+            raise TrainingDiverged(
+                f"the loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}; "
+                "try a lower learning_rate or precision=float32"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {
+            "epoch": epoch + 1,
+            "steps": int(self.model.optimizer.iterations),
+            "seconds": round(self.seconds, 2),
+            "slices_per_second": round(self.steps_per_epoch * self.batch_size / self.seconds, 2),
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            **{key: value for key, value in logs.items()},
+        }
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the last epoch's weights and optimizer state, and the best epoch's weights.
+
+    The last one is a folder that is written beside and renamed, so that an interruption at any
+    moment leaves a whole one.
+
+    Args:
+        run_dir: The run's folder.
+        monitor: The logs' key whose lowest value is the best.
+    """
+
+    def __init__(self, run_dir, monitor="val_log_loss"):
+        super().__init__()
+        self.folder = pathlib.Path(run_dir) / "checkpoints"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.monitor = monitor
+        self.best_file = self.folder / "best.weights.h5"
+        self.best = math.inf
+
+    def finished_epochs(self):
+        """Number of epochs that the last whole checkpoint has behind it."""
+        last = self._last()
+        return int(last.name.removeprefix("epoch-")) if last else 0
+
+    def restore(self, model):
+        """Loads the last checkpoint's weights and optimizer state into a compiled model."""
+        last = self._last()
+        if last is None:
+            return
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(last / "state.weights.h5")
+        self.best = json.loads((last / "state.json").read_text())["best"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs[self.monitor] < self.best:
+            self.best = logs[self.monitor]
+            temporary = self.folder / "tmp-best.weights.h5"
+            self.model.save_weights(temporary)
+            os.replace(temporary, self.best_file)
+        previous = self._last()
+        temporary = self.folder / "tmp-epoch"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        self.model.save_weights(temporary / "state.weights.h5")
+        (temporary / "state.json").write_text(json.dumps({"best": self.best}))
+        os.replace(temporary, self.folder / f"epoch-{epoch + 1:04d}")
+        if previous:
+            shutil.rmtree(previous)
+
+    def _last(self):
+        return max(self.folder.glob("epoch-????"), default=None)
+
+
+def drop_later_rows(run_dir, finished_epochs):
+    """Takes rows of epochs that will be run again out of `metrics.jsonl`."""
+    path = pathlib.Path(run_dir) / METRICS_FILE
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["epoch"] <= finished_epochs]
+        path.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Scores a trained run on a split: per slice and per study, with intervals and a report.
+
+    python -m training.evaluate --run runs/NAME
+"""
+
+import argparse
+import logging
+
+from data_prep import command_line
+from data_prep.quiet_tensorflow import import_tensorflow
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv=None):
+    """The program behind `make evaluate`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", required=True, help="folder of a trained run")
+    parser.add_argument(
+        "--split", default="test", choices=("train", "validation", "test"),
+        help="split to score (default: %(default)s)",
+    )
+    parser.add_argument("--records", help="folder of the records (default: those of the run)")
+    arguments = parser.parse_args(argv)
+    import_tensorflow()
+    from training import session  # after TensorFlow came in quietly
+
+    session.evaluate(arguments.run, arguments.split, arguments.records)
+    for line in session.summary(arguments.run):
+        logger.info("%s", line)
+
+
+if __name__ == "__main__":
+    raise SystemExit(command_line.run(main))

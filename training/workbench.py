@@ -1,0 +1,166 @@
+"""A run's model and data, put together from its configuration."""
+
+import functools
+import hashlib
+import itertools
+import logging
+import pathlib
+
+import keras
+import tensorflow as tf
+
+import keras_medformers
+from data_prep.errors import UserError
+from data_prep.schema import DatasetInfo
+from keras_medformers.models.scopeformer import DEFAULT_BACKBONES, split_backbones
+from training.augmentation import make_augmentation
+from training.features import store_features
+from training.input_pipeline import image_source
+from training.untrained_backbones import untrained_backbone_files
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION_BATCHES = 4
+FEATURE_BATCH_SIZE = 16
+
+
+class Workbench:
+    """What a program needs of a run, each part made when first asked for.
+
+    Args:
+        config: The run's `Config`.
+        strategy: Distribution strategy under which the model is made.
+
+    Raises:
+        UserError: If records, model or weights cannot be had; the message says what to do.
+    """
+
+    def __init__(self, config, strategy=None):
+        self.config = config
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.info = DatasetInfo.load(config.records)
+        self.backbones = tuple(config.model_config.get("backbones", DEFAULT_BACKBONES))
+        if len(config.label_weights) != len(self.info.label_names):
+            raise UserError(
+                f"expected one label weight for each of {', '.join(self.info.label_names)}, "
+                f"received label_weights={list(config.label_weights)}"
+            )
+
+    @property
+    def trains_on_features(self):
+        """Whether backbones are run once, and the rest trained on what they gave."""
+        config = self.config
+        images_change = config.augmentation != "none" and not config.feature_copies
+        return config.feature_records == "auto" and config.frozen_fraction == 1.0 and not images_change
+
+    @functools.cached_property
+    def preprocessor(self):
+        return keras_medformers.preprocessor(self.config.model, self.config.input_size)
+
+    @functools.cached_property
+    def model(self):
+        """The whole network, with logits, at the start of training."""
+        config = self.config
+        weights = self._backbone_weights()
+        keras.utils.set_random_seed(config.seed)
+        with self.strategy.scope():
+            try:
+                return keras_medformers.create_model(
+                    config.model,
+                    num_classes=len(self.info.label_names),
+                    input_shape=(config.input_size, config.input_size, 3),
+                    backbone_weights=weights,
+                    frozen_fraction=config.frozen_fraction,
+                    **config.model_config,
+                )
+            except (ValueError, FileNotFoundError) as error:
+                raise UserError(str(error)) from error
+
+    @functools.cached_property
+    def trained_part(self):
+        """What the optimizer sees: the whole network, or what comes after the frozen backbones.
+
+        In another precision than float32 it is a copy, whose weights `keep_weights` brings back.
+        """
+        with self.strategy.scope():
+            part = self._float32_part
+            return part if self.config.precision == "float32" else _copy(part, self.config.precision)
+
+    def keep_weights(self):
+        """Puts the trained part's weights into the whole network."""
+        if self.trained_part is not self._float32_part:
+            self._float32_part.set_weights(self.trained_part.get_weights())
+
+    @functools.cached_property
+    def _float32_part(self):
+        return split_backbones(self.model, self.backbones)[1] if self.trains_on_features else self.model
+
+    def source(self, split):
+        """The split as the trained part takes it."""
+        if self.trains_on_features:
+            counts = {name: self.info.count(name) for name in ("train", "validation")}
+            copies = self.config.feature_copies if split == "train" else 0
+            return self.feature_store().source(split, counts, copies)
+        augment = None
+        if split == "train":
+            augment = make_augmentation(self.config.augmentation, self.config.seed)
+        return image_source(self.info, split, self.preprocessor, augment)
+
+    @functools.cache
+    def feature_store(self):
+        """The stored features of the train and validation split, computed where missing."""
+        extractor, _ = split_backbones(self.model, self.backbones)
+        return store_features(
+            extractor,
+            {split: image_source(self.info, split, self.preprocessor)
+             for split in ("train", "validation")},
+            self.info,
+            root=pathlib.Path(self.config.records) / "features",
+            batch_size=FEATURE_BATCH_SIZE,
+            copies=self.config.feature_copies,
+            augmentation=self.config.augmentation,
+        )
+
+    def _backbone_weights(self):
+        weights = self.config.backbone_weights
+        if weights == "imagenet":
+            return weights
+        if weights != "none":
+            return list(weights)
+        logger.warning(
+            "UNTRAINED BACKBONES: no pretrained weights were asked for. The backbones are random, "
+            "their BatchNorm statistics set from training slices. Good for trying the programs, "
+            "not for results."
+        )
+        slices = hashlib.sha256("".join(
+            shard["sha256"] for _, shard in sorted(self.info.shards.items())).encode())
+        size = self.config.input_size
+        return untrained_backbone_files(
+            self.backbones,
+            pathlib.Path(self.config.records) / "untrained" / f"{slices.hexdigest()[:16]}-{size}",
+            self._calibration_batches,
+            (size, size, 3),
+            self.config.seed,
+        )
+
+    def _calibration_batches(self):
+        source = image_source(self.info, "train", self.preprocessor)
+        records = tf.data.TFRecordDataset([str(path) for path in source.copies[0]])
+        images = records.map(source.parse).map(lambda record: record["inputs"])
+        batches = images.batch(FEATURE_BATCH_SIZE).map(source.prepare)
+        return itertools.islice(batches, CALIBRATION_BATCHES)
+
+
+def _copy(model, precision):
+    """The same network computing in `precision`, but for its last layer."""
+    last = model.layers[-1].name
+
+    def clone(layer):
+        config = layer.get_config()
+        if layer.name != last:
+            config["dtype"] = precision
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
