@@ -13,7 +13,8 @@ def import_tensorflow() -> ModuleType:
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         with _standard_error_to_null():
-            importlib.import_module("tensorflow")
+            tensorflow = importlib.import_module("tensorflow")
+            tensorflow.config.list_physical_devices()  # says at length that there is no GPU
     return sys.modules["tensorflow"]
 
 

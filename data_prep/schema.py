@@ -72,7 +72,10 @@ def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> b
         `image_size * image_size` little-endian int16 values, compressed or not.
     """
     if hu.shape != (image_size, image_size):
-        resized = cv2.resize(hu.astype(np.float32), (image_size, image_size), interpolation=cv2.INTER_AREA)
+        # One axis at a time: OpenCV averages areas only while neither axis mixes growing with shrinking.
+        resized = hu.astype(np.float32)
+        for size in ((image_size, hu.shape[0]), (image_size, image_size)):
+            resized = cv2.resize(resized, size, interpolation=cv2.INTER_AREA)
         hu = np.rint(resized)
     data = hu.astype("<i2").tobytes()
     return zlib.compress(data, ZLIB_LEVEL) if image_format == HU_ZLIB else data

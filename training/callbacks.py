@@ -14,6 +14,7 @@ from training.input_pipeline import evaluation_batches, labels_and_ids
 from training.metrics import multilabel_metrics
 
 METRICS_FILE = "metrics.jsonl"
+CSV_FILE = "metrics.csv"
 VALIDATION_METRICS = ("log_loss", "accuracy", "weighted_accuracy", "recall")
 LABEL_METRICS = ("auroc", "accuracy", "recall")
 
@@ -84,10 +85,10 @@ class MetricsFile(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {
             "epoch": epoch + 1,
-            "steps": int(self.model.optimizer.iterations),
+            "steps": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             "seconds": round(self.seconds, 2),
             "slices_per_second": round(self.steps_per_epoch * self.batch_size / self.seconds, 2),
-            "learning_rate": float(self.model.optimizer.learning_rate),
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             **{key: value for key, value in logs.items()},
         }
         with open(self.path, "a", encoding="utf-8") as file:
@@ -148,9 +149,22 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def drop_later_rows(run_dir, finished_epochs):
-    """Takes rows of epochs that will be run again out of `metrics.jsonl`."""
-    path = pathlib.Path(run_dir) / METRICS_FILE
+    """Takes rows of epochs that will be run again out of `metrics.jsonl` and `metrics.csv`."""
+    run_dir = pathlib.Path(run_dir)
+    _keep_lines(run_dir / METRICS_FILE, lambda line: json.loads(line)["epoch"] <= finished_epochs)
+    # CSVLogger counts epochs from 0, in the first column, below a line of names.
+    _keep_lines(
+        run_dir / CSV_FILE,
+        lambda line: line.startswith("epoch,") or int(line.split(",")[0]) < finished_epochs,
+    )
+
+
+def _keep_lines(path, wanted):
+    """Rewrites a file with the whole lines that are wanted; one cut short by an interruption goes."""
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if json.loads(line)["epoch"] <= finished_epochs]
-        path.write_text("".join(kept), encoding="utf-8")
+        temporary = path.with_name(f"tmp-{path.name}")
+        temporary.write_text(
+            "".join(line for line in lines if line.endswith("\n") and wanted(line)), encoding="utf-8"
+        )
+        os.replace(temporary, path)

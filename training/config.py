@@ -69,13 +69,17 @@ class Config:
     def __post_init__(self):
         _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard"))
         _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
+        _expect_one_of("precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
         for name in ("batch_size", "epochs", "input_size", "shuffle_buffer"):
             if getattr(self, name) < 1:
                 raise UserError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if not 0 <= self.frozen_fraction <= 1:
             raise UserError(f"expected frozen_fraction within [0, 1], received {self.frozen_fraction}")
-        if self.feature_copies < 0:
-            raise UserError(f"expected feature_copies of at least 0, received {self.feature_copies}")
+        for name in ("feature_copies", "final_learning_rate", "seed", "warmup_epochs", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"expected {name} of at least 0, received {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UserError(f"expected a finite learning_rate above 0, received {self.learning_rate}")
 
     def with_overrides(self, assignments):
         """A copy with `key=value` texts applied, values read as JSON where they are.
@@ -95,10 +99,6 @@ class Config:
             changes[key] = _parse(key, text, getattr(self, key))
         return dataclasses.replace(self, **changes)
 
-    def with_labels(self, label_names):
-        """A copy for a data set with these labels."""
-        return dataclasses.replace(self, label_names=tuple(label_names))
-
     def to_json(self):
         return dataclasses.asdict(self)
 
@@ -114,12 +114,15 @@ class Config:
         """Reads a run's configuration back.
 
         Raises:
-            UserError: If the folder holds no run.
+            UserError: If the folder holds no run, or its configuration is damaged.
         """
         path = pathlib.Path(run_dir) / CONFIG_FILE
         if not path.is_file():
             raise UserError(f"{run_dir} is not the folder of a run: it has no {CONFIG_FILE}")
-        return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise UserError(f"{path} is damaged or of another version: {error}") from error
 
     @classmethod
     def from_json(cls, values):

@@ -182,7 +182,7 @@ def _fingerprint(extractor, info, settings):
     for variable in extractor.variables:
         digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
     shards = [shard["sha256"] for _, shard in sorted(info.shards.items())]
-    description = [shards, info.image_size, list(extractor.output), settings]
+    description = [shards, info.image_size, extractor.input_shape[1:], list(extractor.output), settings]
     digest.update(json.dumps(description).encode())
     return digest.hexdigest()[:16]
 

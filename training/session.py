@@ -1,5 +1,6 @@
 """A run from its configuration to its results: trains, evaluates, reports and exports."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -31,6 +32,21 @@ logger = logging.getLogger(__name__)
 
 MODEL_FILE = "model.keras"
 EXPORT_SAMPLE_SLICES = 4
+
+
+def with_labels_of_records(config):
+    """A copy of the configuration with the labels of its records.
+
+    Raises:
+        UserError: If the records are not there, or are of another data set.
+    """
+    info = DatasetInfo.load(config.records)
+    if info.dataset != config.dataset:
+        raise UserError(
+            f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
+            "name another folder by --records"
+        )
+    return dataclasses.replace(config, label_names=tuple(info.label_names))
 
 
 def open_run(run_dir, config):

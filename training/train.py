@@ -1,20 +1,23 @@
-"""Trains a model on prepared records and leaves a run folder with everything about it.
+"""Trains a model and leaves a run folder with everything about it.
 
     python -m training.train --model scopeformer
-    python -m training.train --model scopeformer --dataset rsna_ich --records records/rsna_ich
+    python -m training.train --model scopeformer --dataset rsna_ich --data-dir DIR
 
-The run folder holds the resolved configuration, metrics, checkpoints, TensorBoard events, the trained
-model, its evaluation on the test split with a report, and the exported SavedModel. The same command
-again goes on where an interrupted run stopped.
+Records are made first where they are not there yet, for the first command from phantoms. The run folder
+holds the resolved configuration, metrics, checkpoints, TensorBoard events, the trained model, its
+evaluation on the test split with a report, and the exported SavedModel. The same command again goes on
+where an interrupted run stopped.
 """
 
 import argparse
 import logging
 import pathlib
 
-from data_prep import command_line
+from data_prep import command_line, tfrecords
+from data_prep.datasets import get_dataset
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
+from data_prep.schema import INFO_NAME
 from training.recipes import RECIPES, default_recipe, recipe
 
 logger = logging.getLogger(__name__)
@@ -27,7 +30,9 @@ def main(argv=None):
     from training import session  # after TensorFlow came in quietly
 
     config = resolve_config(arguments)
-    run_dir = pathlib.Path(arguments.run or f"runs/{config.model}_{config.dataset}")
+    make_records_if_missing(config, arguments.data_dir)
+    config = session.with_labels_of_records(config)
+    run_dir = pathlib.Path(arguments.run or f"runs/{arguments.model}_{config.dataset}")
     session.open_run(run_dir, config)
     session.train(run_dir, arguments.devices)
     if not (run_dir / "evaluation.json").is_file():
@@ -49,6 +54,9 @@ def make_parser():
     parser.add_argument(
         "--dataset", default="phantom_head_ct",
         help="name of the data set that the records were made from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-dir", help="folder of the data set, to make records of (default: data/DATASET)"
     )
     parser.add_argument("--records", help="folder of the records (default: records/DATASET)")
     parser.add_argument("--run", help="folder of the run (default: runs/MODEL_DATASET)")
@@ -72,14 +80,12 @@ def make_parser():
 
 
 def resolve_config(arguments):
-    """The run's `Config` from recipe, records and command line.
+    """The run's `Config` from recipe and command line.
 
     Raises:
         UserError: If a name is unknown or a value does not fit.
     """
     import keras_medformers
-    from data_prep.datasets import get_dataset
-    from data_prep.schema import DatasetInfo
 
     try:
         model = keras_medformers.registry.resolve_name(arguments.model)
@@ -91,9 +97,20 @@ def resolve_config(arguments):
     values = {"model": model, "dataset": arguments.dataset, "records": records}
     if arguments.backbone_weights:
         values["backbone_weights"] = _backbone_weights(arguments.backbone_weights)
-    config = recipe(name, **values).with_overrides(arguments.overrides)
-    labels = DatasetInfo.load(config.records).label_names
-    return config.with_labels(labels)
+    return recipe(name, **values).with_overrides(arguments.overrides)
+
+
+def make_records_if_missing(config, data_dir=None):
+    """Runs `data_prep.tfrecords` unless the run's records are finished.
+
+    Raises:
+        UserError: If there is no data to make them of.
+    """
+    if not (pathlib.Path(config.records) / INFO_NAME).is_file():
+        data_dir = data_dir or f"data/{config.dataset}"
+        logger.info("Making the records %s of %s", config.records, data_dir)
+        tfrecords.main(["--dataset", config.dataset, "--data-dir", data_dir,
+                        "--records", config.records])
 
 
 def _backbone_weights(words):

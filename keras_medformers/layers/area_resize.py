@@ -9,8 +9,8 @@ class AreaResize(keras.layers.Layer):
     """Resizes images by averaging the source area under each target pixel.
 
     The result is that of OpenCV's `INTER_AREA` along each axis, smaller or larger, so that a slice
-    resized in a served graph equals the one resized when the records were made. An antialiased bilinear resize
-    differs by several HU at bone edges.
+    resized in a served graph equals the one resized when the records were made. An antialiased
+    bilinear resize differs by several HU at bone edges.
 
     Args:
         height: Target height in pixels.

@@ -11,7 +11,12 @@ import keras_medformers
 from keras_medformers.models.scopeformer import split_backbones
 
 SMALL = dict(
-    input_shape=(64, 64, 3), backbones=("densenet201",), feature_size=12, num_layers=2, mlp_dim=16, num_heads=2
+    input_shape=(64, 64, 3),
+    backbones=("densenet201",),
+    feature_size=12,
+    num_layers=2,
+    mlp_dim=16,
+    num_heads=2,
 )
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 
@@ -50,7 +55,8 @@ def test_full_size_counts_shapes_and_names():
 
 
 def test_no_layer_or_weight_has_an_automatic_name(small):
-    automatic = re.compile(r"^(dense|conv2d|batch_normalization|functional|reshape|permute|concatenate)(_\d+)?$")
+    classes = "dense|conv2d|batch_normalization|functional|reshape|permute|concatenate|flatten"
+    automatic = re.compile(rf"^({classes})(_\d+)?$")
 
     assert [layer.name for layer in small.layers if automatic.match(layer.name)] == []
     paths = [variable.path for variable in small.variables]

@@ -1,8 +1,6 @@
 """SavedModels against their Keras models: in a process without Keras, on disk, and when they disagree."""
 
-import json
 import os
-import re
 import subprocess
 import sys
 
@@ -12,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 import keras_medformers
-from keras_medformers.serving.__main__ import main
 from keras_medformers.serving.export import export_saved_model, sample_slices_hu
 
 LABELS = ("any", "epidural", "subdural")
@@ -186,70 +183,15 @@ def test_refuses_what_does_not_fit(model, preprocessor, tmp_path, options, messa
     assert not (tmp_path / "new").exists()
 
 
-@pytest.fixture
-def run_dir(model, tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    model.save(run / "model.keras")
-    config = {"model": "efficient_scopeformer", "input_size": 16, "label_names": LABELS, "model_config": {}}
-    (run / "config.json").write_text(json.dumps(config))
-    return run
-
-
-def export_program(*arguments):
-    command = [sys.executable, "-m", "keras_medformers.serving", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_run_is_exported_with_its_models_preprocessing(tmp_path, capsys):
+def test_the_models_own_preprocessing_is_exported_for_any_size(tmp_path):
     image = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(4, 3, name="feature_map")(image / 255.0)
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
-    model.save(tmp_path / "model.keras")
-    config = {"model": "efficient_scopeformer", "input_size": 16, "label_names": LABELS, "model_config": {}}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    assert main([str(tmp_path), "--output", str(tmp_path / "exports")]) == 0
-    version = tmp_path / "exports" / "efficient_scopeformer" / "1"
-    assert capsys.readouterr().out == f"{version}\n"
     preprocessor = keras_medformers.preprocessor("efficient_scopeformer", 16)
-    pixels = np.random.default_rng(0).integers(-100, 200, (2, 50, 33, 1), "int16")
-    served = tf.saved_model.load(version).signatures["serving_default"](pixels=tf.constant(pixels))
-    expected = keras_probabilities(model, preprocessor, pixels)
-    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
-
-
-def test_program_tells_what_is_missing_in_one_line(run_dir):
-    (run_dir / "model.keras").unlink()
-    finished = export_program(run_dir)
-    assert finished.returncode == 2
-    last_line = finished.stderr.strip().splitlines()[-1]
-    assert last_line.startswith("error: ") and "model.keras" in last_line
-    assert "Traceback" not in finished.stderr
-    assert not (run_dir / "export").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", "{", "config.json is not valid JSON"),
-        ("config.json", "{}", "has no model, input_size, label_names"),
-        ("config.json", None, "There is no .*config.json"),
-        ("model.keras", "nothing", "model.keras cannot be read"),
-    ],
-)
-def test_a_damaged_run_folder_is_a_user_error(run_dir, capsys, name, content, message):
-    (run_dir / name).unlink()
-    if content is not None:
-        (run_dir / name).write_text(content)
-    assert main([str(run_dir)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert re.search(f"^error: .*{message}", error)
-
-
-def test_an_unknown_model_name_is_a_user_error(run_dir, capsys):
-    config = json.loads((run_dir / "config.json").read_text())
-    (run_dir / "config.json").write_text(json.dumps({**config, "model": "scopefromer"}))
-    assert main([str(run_dir)]) == 2
-    assert "scopefromer" in capsys.readouterr().err
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    for size in ((50, 33), (16, 16), (8, 40)):
+        pixels = np.random.default_rng(0).integers(-100, 200, (2, *size, 1), "int16")
+        served = tf.saved_model.load(version).signatures["serving_default"](pixels=tf.constant(pixels))
+        expected = keras_probabilities(model, preprocessor, pixels)
+        np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)

@@ -1,0 +1,55 @@
+# From a folder of DICOM to a SavedModel. Every target is one command that also works without make.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+MODEL    ?= scopeformer
+DATASET  ?= phantom_head_ct
+DATA_DIR ?= data/$(DATASET)
+RECORDS  ?= records/$(DATASET)
+RUN      ?= runs/$(MODEL)_$(DATASET)
+ARGS     ?=
+
+PY        := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tfrecords train evaluate predict export benchmark test lint clean
+
+help: ## Show the targets and their variables
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo "Variables, with their present values:"
+	@echo "  MODEL=$(MODEL) DATASET=$(DATASET) DATA_DIR=$(DATA_DIR)"
+	@echo "  RECORDS=$(RECORDS) RUN=$(RUN) ARGS=\"$(ARGS)\" (more options of the target's program)"
+
+setup: $(INSTALLED) ## Make the virtual environment and install the package into it
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e ".[decoders,test]" && touch $@
+
+tfrecords: setup ## Make records from DICOM; without DATASET and DATA_DIR, from phantoms made for it
+	$(PY) -m data_prep.tfrecords --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) $(ARGS)
+
+train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes the records first
+	$(PY) -m training.train --model $(MODEL) --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) --run $(RUN) $(ARGS)
+
+evaluate: setup ## Score RUN on its test split again and rewrite its report
+	$(PY) -m training.evaluate --run $(RUN) $(ARGS)
+
+predict: setup ## Classify the DICOM files in DATA_DIR with the SavedModel of RUN
+	$(PY) -m training.predict --run $(RUN) $(DATA_DIR) $(ARGS)
+
+export: setup ## Write the next version of RUN's SavedModel
+	$(PY) -m training.export --run $(RUN) $(ARGS)
+
+benchmark: setup ## Measure speed and memory side by side with the alternatives
+	$(PY) -m benchmarks
+
+test: setup ## Run all tests
+	$(PY) -m pytest $(ARGS)
+
+lint: setup ## Check the code's style
+	$(PY) -m flake8 data_prep keras_medformers training benchmarks tests $(ARGS)
+
+clean: ## Remove what the targets made, but not runs, records and data
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache

@@ -1,0 +1,1 @@
+"""Programs that measure, side by side with what a user would pick instead."""

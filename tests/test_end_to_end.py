@@ -1,0 +1,138 @@
+"""The real make targets, from DICOM to an exported model, on a small set and a small model."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from data_prep import phantom_head_ct, schema
+from data_prep.dicom_ct import read_slice
+from data_prep.labels import HEMORRHAGE_LABELS
+from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, slice_id
+
+pytestmark = pytest.mark.slow
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = json.dumps(
+    {"backbones": ["densenet201"], "feature_size": 16, "num_layers": 1, "mlp_dim": 32, "num_heads": 2},
+    separators=(",", ":"),
+)
+
+
+def make(target, **variables):
+    """Runs a make target with this process's environment as the virtual one."""
+    command = ["make", "-C", str(ROOT), target, f"VENV={sys.prefix}"]
+    command += [f"{name}={value}" for name, value in variables.items()]
+    installed = pathlib.Path(sys.prefix) / ".installed"
+    command += [] if installed.exists() else ["-o", "setup"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What `make train` leaves behind, and what it said."""
+    folder = tmp_path_factory.mktemp("end_to_end")
+    config = phantom_head_ct.PhantomConfig(patients=12, slices_per_series=4, seed=1)
+    phantom_head_ct.make(folder / "data", config, workers=2)
+    output = make(
+        "train",
+        DATA_DIR=folder / "data",
+        RECORDS=folder / "records",
+        RUN=folder / "run",
+        ARGS=f"--set epochs=2 batch_size=8 'model_config={SMALL}'",
+    )
+    return folder / "run", output
+
+
+def test_train_leaves_a_whole_run_folder(run):
+    run_dir, _ = run
+    for name in (
+        "config.json", "metrics.jsonl", "metrics.csv", "model.keras", "evaluation.json", "predictions.csv",
+        "report.html", "checkpoints/best.weights.h5", "export/efficient_scopeformer/1/saved_model.pb",
+    ):
+        assert (run_dir / name).is_file(), name
+    assert list((run_dir / "tensorboard").rglob("events.out.tfevents.*"))
+    assert len((run_dir / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_train_says_that_backbones_are_untrained_and_where_results_are(run):
+    run_dir, output = run
+    assert "UNTRAINED BACKBONES" in output
+    assert "untrained backbones" in json.loads((run_dir / "evaluation.json").read_text())["notes"]
+    assert str(run_dir / "report.html") in output
+
+
+def test_train_again_does_nothing_twice(run):
+    run_dir, _ = run
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()}
+    folder = run_dir.parent
+    make(
+        "train",
+        DATA_DIR=folder / "data",
+        RECORDS=folder / "records",
+        RUN=run_dir,
+        ARGS=f"--set epochs=2 batch_size=8 'model_config={SMALL}'",
+    )
+    changed = [p.name for p, time in before.items() if p.stat().st_mtime_ns != time]
+    assert set(changed) <= {"config.json"}
+
+
+def test_real_files_become_records_and_probabilities(run, real_rsna_dir, tmp_path):
+    run_dir, _ = run
+    make(
+        "tfrecords", DATASET="rsna_ich", DATA_DIR=real_rsna_dir, RECORDS=tmp_path / "records",
+        ARGS="--max-reject-share 0.5",
+    )
+
+    info = schema.DatasetInfo.load(tmp_path / "records")
+    shards = [str(path) for split in schema.SPLITS for path in info.shard_files(split)]
+    records = tf.data.TFRecordDataset(shards).map(schema.parse_example).batch(len(CT_SAMPLES))
+    served = tf.saved_model.load(str(run_dir / "export" / "efficient_scopeformer" / "1"))
+    images = next(iter(records))["image"]
+    outputs = served.signatures["serving_default"](pixels=images)
+
+    assert images.shape[0] == len(CT_SAMPLES)
+    assert len(pd.read_csv(tmp_path / "records" / "rejects.csv")) == len(NOT_CT_SAMPLES)
+    probabilities = outputs["probabilities"].numpy()
+    assert probabilities.shape == (len(CT_SAMPLES), 6)
+    assert np.all((probabilities > 0) & (probabilities < 1))
+
+
+def test_predict_gives_what_the_keras_model_gives(run, real_rsna_dir, tmp_path):
+    import keras
+
+    import keras_medformers
+
+    run_dir, _ = run
+    output = make("predict", RUN=run_dir, DATA_DIR=real_rsna_dir / "stage_2_train",
+                  ARGS=f"--output {tmp_path / 'table.csv'}")
+
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert len(table) == len(CT_SAMPLES)
+    assert f"{len(NOT_CT_SAMPLES)} files set aside" in output
+    model = keras.models.load_model(run_dir / "model.keras", compile=False)
+    preprocessor = keras_medformers.preprocessor("scopeformer")
+    for index, row in table.iterrows():
+        assert pathlib.Path(row["file"]).stem == slice_id(index)
+        logits = model.predict(preprocessor(read_slice(row["file"]).hu[None, ..., None]), verbose=0)
+        expected = 1 / (1 + np.exp(-logits[0]))
+        np.testing.assert_allclose(row[list(HEMORRHAGE_LABELS)].to_numpy(float), expected, atol=1e-4)
+
+
+def test_export_counts_up_and_evaluate_repeats_the_scores(run):
+    run_dir, _ = run
+    before = json.loads((run_dir / "evaluation.json").read_text())
+
+    make("export", RUN=run_dir)
+    make("evaluate", RUN=run_dir)
+
+    assert (run_dir / "export" / "efficient_scopeformer" / "2" / "saved_model.pb").is_file()
+    after = json.loads((run_dir / "evaluation.json").read_text())
+    assert after["slices"]["log_loss"] == pytest.approx(before["slices"]["log_loss"], rel=1e-5)

@@ -1,0 +1,37 @@
+"""Records that the tests of training share."""
+
+import pytest
+from ct_files import write_rsna
+from small_records import SIZE_PX, SMALL_BACKBONE, SMALL_BACKBONE_SPEC, make_records
+
+from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.phantom_head_ct import PhantomConfig, make
+from keras_medformers.models.backbones import BACKBONES
+
+
+@pytest.fixture(scope="session")
+def noise_info(tmp_path_factory):
+    """`DatasetInfo` of noise with made-up labels: 16 slices to train on, 8 to validate, 8 to test."""
+    data_dir = tmp_path_factory.mktemp("noise")
+    write_rsna(data_dir, patients=8, slices_per_patient=4, size_px=SIZE_PX)
+    return make_records("rsna_ich", data_dir, shards=3)
+
+
+@pytest.fixture(scope="session")
+def phantom_info(tmp_path_factory):
+    """`DatasetInfo` of phantoms: 12 slices to train on, 6 to validate, 6 to test."""
+    data_dir = tmp_path_factory.mktemp("phantoms")
+    prevalence = dict.fromkeys(HEMORRHAGE_LABELS, 0.5) | {"any": 1.0}
+    config = PhantomConfig(
+        patients=8, slices_per_series=3, second_series=0.0, image_size_px=SIZE_PX, prevalence=prevalence
+    )
+    make(data_dir, config, workers=1)
+    return make_records("phantom_head_ct", data_dir, shards=2)
+
+
+@pytest.fixture(scope="module")
+def small_backbone():
+    """Name of a backbone that is quicker to build than those of the models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, SMALL_BACKBONE, SMALL_BACKBONE_SPEC)
+        yield SMALL_BACKBONE

@@ -1,0 +1,69 @@
+"""Augmentation: slices change, and stay slices."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.augmentation import make_augmentation
+
+pytestmark = pytest.mark.slow  # keras-cv takes seconds to import
+
+SIZE_PX = 64
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A bright disc off the centre, with a brighter spot on one side, on black."""
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX]
+    disc = np.hypot(rows - 32, columns - 36) < 20
+    spot = np.hypot(rows - 24, columns - 44) < 5
+    image = np.where(spot, 255, np.where(disc, 120, 0)).astype(np.float32)
+    return np.repeat(np.repeat(image[None, :, :, None], 3, axis=3), 16, axis=0)
+
+
+def augmented(strength, images, seed=0):
+    """Batches as the input pipeline makes them."""
+    batches = tf.data.Dataset.from_tensor_slices(images).batch(len(images), drop_remainder=True)
+    return next(iter(batches.map(make_augmentation(strength, seed))))
+
+
+def test_none_is_no_function():
+    assert make_augmentation("none", 0) is None
+
+
+@pytest.mark.parametrize("strength", ["soft", "hard"])
+def test_form_is_kept_and_every_slice_changed_differently(images, strength):
+    result = augmented(strength, images)
+    assert result.shape == images.shape and result.dtype == tf.float32
+    result = result.numpy()
+    assert result.min() >= 0 and result.max() <= 255
+    assert all(np.abs(after - before).max() > 10 for after, before in zip(result, images, strict=True))
+    assert all(np.abs(after - result[0]).max() > 1 for after in result[1:])
+    # The channels are windows of the same slice: they move together.
+    np.testing.assert_allclose(result[..., 0], result[..., 2], atol=1e-3)
+    # Still the head: as bright as before, but for a margin, and not upside down.
+    assert result.mean() == pytest.approx(images.mean(), rel=0.3)
+    heights = [
+        np.average(np.arange(SIZE_PX), weights=(slice_[..., 0] > 200).sum(axis=1)) for slice_ in result
+    ]
+    assert all(height < 34 for height in heights)
+
+
+def test_left_and_right_are_exchanged_in_about_half(images):
+    result = augmented("soft", np.concatenate([images] * 4)).numpy()[..., 0]
+    sides = [np.average(np.arange(SIZE_PX), weights=(slice_ > 200).sum(axis=0)) for slice_ in result]
+    flipped = np.mean([side < 32 for side in sides])
+    assert 0.25 < flipped < 0.75
+
+
+def test_hard_cuts_pieces_out(images):
+    white = np.full_like(images, 255)
+    # A small turn or shift uncovers black at the border alone; a cut-out piece may lie anywhere.
+    centre = (slice(None), slice(16, 48), slice(16, 48))
+    assert augmented("soft", white).numpy()[centre].min() > 250
+    assert augmented("hard", white).numpy()[centre].min() < 5
+
+
+def test_strength_of_hard_is_more_than_of_soft(images):
+    soft, hard = (np.abs(augmented(strength, images) - images).mean() for strength in ("soft", "hard"))
+    assert hard > soft

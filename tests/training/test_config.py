@@ -1,0 +1,103 @@
+"""What configurations take, refuse and keep."""
+
+import dataclasses
+import json
+
+import pytest
+
+from data_prep.errors import UserError
+from training.config import CONFIG_FILE, Config
+
+CONFIG = Config(model="scopeformer", dataset="rsna_ich", records="records")
+
+
+@pytest.mark.parametrize(
+    "assignment, key, value",
+    [
+        ("epochs=3", "epochs", 3),
+        ("learning_rate=1e-4", "learning_rate", 1e-4),
+        ("warmup_epochs=2", "warmup_epochs", 2.0),
+        ("deterministic=true", "deterministic", True),
+        ("augmentation=soft", "augmentation", "soft"),
+        ("label_weights=[1, 2, 3]", "label_weights", (1, 2, 3)),
+        ('model_config={"num_layers": 2}', "model_config", {"num_layers": 2}),
+        ("backbone_weights=none", "backbone_weights", "none"),
+        ('backbone_weights=["a.h5", "b.h5"]', "backbone_weights", ("a.h5", "b.h5")),
+        ("records=a=b", "records", "a=b"),
+    ],
+)
+def test_override_gets_the_type_of_its_field(assignment, key, value):
+    config = CONFIG.with_overrides([assignment])
+    assert getattr(config, key) == value
+    assert type(getattr(config, key)) is type(value)
+    assert dataclasses.replace(config, **{key: getattr(CONFIG, key)}) == CONFIG
+
+
+def test_later_override_of_a_key_holds():
+    assert CONFIG.with_overrides(["epochs=3", "batch_size=2", "epochs=4"]).epochs == 4
+
+
+@pytest.mark.parametrize(
+    "assignment, message",
+    [
+        ("epoch=3", "unknown recipe key 'epoch'; did you mean epochs"),
+        ("lerning_rate=1", "did you mean learning_rate"),
+        ("zzz=1", "did you mean augmentation or backbone_weights or batch_size"),
+        ("epochs", "expected --set key=value, received 'epochs'"),
+        ("epochs=many", "expected epochs to be a int, received 'many'"),
+        ("epochs=1.5", "expected epochs to be a int"),
+        ("epochs=true", "expected epochs to be a int"),
+        ("deterministic=1", "expected deterministic to be a bool"),
+        ("learning_rate=true", "expected learning_rate to be a float"),
+        ("label_weights=2", "expected label_weights to be a tuple"),
+        ("model_config=[1]", "expected model_config to be a dict"),
+        ("backbone_weights=3", "expected backbone_weights"),
+        ("augmentation=medium", "augmentation to be one of none, soft, hard, received 'medium'"),
+        ("feature_records=always", "feature_records to be one of auto, never"),
+        ("epochs=0", "epochs of at least 1, received 0"),
+        ("batch_size=-1", "batch_size of at least 1, received -1"),
+        ("input_size=0", "input_size of at least 1"),
+        ("shuffle_buffer=0", "shuffle_buffer of at least 1"),
+        ("frozen_fraction=1.5", "frozen_fraction within [0, 1], received 1.5"),
+        ("feature_copies=-1", "feature_copies of at least 0"),
+        ("seed=-1", "seed of at least 0"),
+        ("warmup_epochs=-0.5", "warmup_epochs of at least 0"),
+        ("weight_decay=NaN", "weight_decay of at least 0, received nan"),
+        ("final_learning_rate=-1", "final_learning_rate of at least 0"),
+        ("learning_rate=0", "finite learning_rate above 0, received 0.0"),
+        ("learning_rate=NaN", "finite learning_rate above 0, received nan"),
+        ("precision=float61", "precision to be one of float32, mixed_bfloat16, mixed_float16"),
+    ],
+)
+def test_refused(assignment, message):
+    with pytest.raises(UserError) as error:
+        CONFIG.with_overrides([assignment])
+    assert message in str(error.value)
+
+
+def test_comes_back_from_its_file_as_it_was(tmp_path):
+    config = dataclasses.replace(
+        CONFIG,
+        model_config={"backbones": ["xception"], "num_layers": 2},
+        backbone_weights=("a.h5",),
+        label_names=("any", "subdural"),
+        label_weights=(2.0, 1.0),
+        seed=7,
+    )
+    config.save(tmp_path)
+    assert Config.load(tmp_path) == config
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]
+    written = json.loads((tmp_path / CONFIG_FILE).read_text())
+    assert sorted(written) == sorted(field.name for field in dataclasses.fields(Config))
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="is not the folder of a run"):
+        Config.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", '{"model": "scopeformer", "dataset": "d", "records": "r", "pace": 1}'])
+def test_damaged_file_is_refused(text, tmp_path):
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(UserError, match="is damaged or of another version"):
+        Config.load(tmp_path)

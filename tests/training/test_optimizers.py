@@ -1,0 +1,54 @@
+"""The learning rate over a run, and what decays."""
+
+import keras
+import numpy as np
+import pytest
+
+from training.config import Config
+from training.optimizers import exclude_vectors_from_decay, make_optimizer
+
+
+def make_config(**values):
+    settings = dict(epochs=10, learning_rate=1e-2, final_learning_rate=1e-4, warmup_epochs=2.0)
+    return Config(model="scopeformer", dataset="rsna_ich", records="records", **settings | values)
+
+
+def learning_rate(optimizer, step):
+    optimizer.iterations.assign(step)
+    return float(optimizer.learning_rate)
+
+
+def test_learning_rate_rises_to_its_peak_and_falls_along_a_cosine():
+    optimizer = make_optimizer(make_config(), steps_per_epoch=5)
+    rates = {step: learning_rate(optimizer, step) for step in (0, 5, 10, 30, 50)}
+    expected = {0: 0, 5: 5e-3, 10: 1e-2, 30: (1e-2 + 1e-4) / 2, 50: 1e-4}
+    assert rates == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+def test_without_warmup_it_starts_at_the_peak():
+    optimizer = make_optimizer(make_config(warmup_epochs=0.0), steps_per_epoch=5)
+    assert learning_rate(optimizer, 0) == pytest.approx(1e-2)
+    assert learning_rate(optimizer, 25) == pytest.approx((1e-2 + 1e-4) / 2, rel=1e-4)
+    assert learning_rate(optimizer, 50) == pytest.approx(1e-4, rel=1e-4)
+
+
+def test_warmup_longer_than_the_run_still_rises_and_ends():
+    optimizer = make_optimizer(make_config(epochs=1, warmup_epochs=3.0), steps_per_epoch=4)
+    rates = [learning_rate(optimizer, step) for step in range(5)]
+    assert rates == pytest.approx([0, 1e-2 / 3, 2e-2 / 3, 1e-2, 1e-4], rel=1e-4, abs=1e-9)
+
+
+def test_matrices_decay_and_vectors_do_not():
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, bias_initializer="ones"), keras.layers.LayerNormalization()]
+    )
+    optimizer = make_optimizer(make_config(warmup_epochs=0.0, weight_decay=0.1), steps_per_epoch=5)
+    exclude_vectors_from_decay(optimizer, model.trainable_variables)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    optimizer.apply([np.zeros_like(value) for value in before], model.trainable_variables)
+    shrunk = 0
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        factor = 1 - 0.1 * 1e-2 if old.ndim > 1 else 1
+        shrunk += factor != 1
+        np.testing.assert_allclose(variable.numpy(), factor * old, rtol=1e-6)
+    assert shrunk == 1 and len(before) == 4

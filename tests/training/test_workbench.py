@@ -1,0 +1,68 @@
+"""Which part of the network trains, on what, and in which precision."""
+
+import numpy as np
+import pytest
+from small_records import small_config
+
+from training.workbench import Workbench
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
+
+
+@pytest.mark.parametrize(
+    "values, on_features",
+    [
+        ({}, True),
+        ({"feature_records": "never"}, False),
+        ({"frozen_fraction": 0.9}, False),
+        ({"augmentation": "soft"}, False),
+        ({"augmentation": "soft", "feature_copies": 2}, True),
+        ({"augmentation": "soft", "feature_copies": 2, "frozen_fraction": 0.9}, False),
+    ],
+)
+def test_trains_on_features_where_the_backbones_always_give_the_same(noise_info, values, on_features):
+    assert Workbench(small_config(noise_info, **values)).trains_on_features == on_features
+
+
+def trained_paths(model):
+    return [variable.path for variable in model.trainable_variables]
+
+
+@pytest.mark.parametrize("frozen_fraction", [0.7, 1.0])
+def test_copy_in_lower_precision_trains_the_same_variables(noise_info, small_backbone, frozen_fraction):
+    bench = Workbench(
+        small_config(
+            noise_info,
+            precision="mixed_bfloat16",
+            feature_records="never",
+            frozen_fraction=frozen_fraction,
+        )
+    )
+    model, part = bench.model, bench.trained_part
+    assert part is not model
+    assert trained_paths(part) == trained_paths(model)
+    in_backbone = [path for path in trained_paths(part) if path.startswith(f"{small_backbone}_conv")]
+    assert bool(in_backbone) == (frozen_fraction < 1)
+    for expected, found in zip(model.get_weights(), part.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+    part.get_layer("head").bias.assign(np.arange(6.0))
+    bench.keep_weights()
+    np.testing.assert_array_equal(model.get_layer("head").bias, np.arange(6.0))
+
+
+def test_copy_in_lower_precision_gives_about_the_same(noise_info, small_backbone):
+    exact, lower = (
+        Workbench(small_config(noise_info, precision=precision)).trained_part
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    shape = (8, *exact.input[small_backbone].shape[1:])
+    maps = {small_backbone: np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)}
+    expected, found = (model.predict(maps, verbose=0) for model in (exact, lower))
+    assert found.dtype == np.float32 and not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=0.1 * expected.std())
+
+
+def test_whole_float32_network_trains_itself(noise_info):
+    bench = Workbench(small_config(noise_info, feature_records="never"))
+    assert bench.trained_part is bench.model
