@@ -9,7 +9,9 @@ import time
 
 import keras
 import numpy as np
+import pandas as pd
 
+from data_prep.errors import UserError
 from training.input_pipeline import evaluation_batches, labels_and_ids
 from training.metrics import multilabel_metrics
 
@@ -19,7 +21,7 @@ VALIDATION_METRICS = ("log_loss", "accuracy", "weighted_accuracy", "recall")
 LABEL_METRICS = ("auroc", "accuracy", "recall")
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(UserError):
     """The loss is no longer a finite number."""
 
 
@@ -57,7 +59,7 @@ class Validation(keras.callbacks.Callback):
 
 
 class MetricsFile(keras.callbacks.Callback):
-    """Appends an epoch's row to `metrics.jsonl`; stops a run whose loss is not finite.
+    """Appends an epoch's row to `metrics.jsonl` and `metrics.csv`; stops a run whose loss is not finite.
 
     Args:
         run_dir: The run's folder.
@@ -93,6 +95,7 @@ class MetricsFile(keras.callbacks.Callback):
         }
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        _write_csv(self.path)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -149,22 +152,21 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def drop_later_rows(run_dir, finished_epochs):
-    """Takes rows of epochs that will be run again out of `metrics.jsonl` and `metrics.csv`."""
-    run_dir = pathlib.Path(run_dir)
-    _keep_lines(run_dir / METRICS_FILE, lambda line: json.loads(line)["epoch"] <= finished_epochs)
-    # CSVLogger counts epochs from 0, in the first column, below a line of names.
-    _keep_lines(
-        run_dir / CSV_FILE,
-        lambda line: line.startswith("epoch,") or int(line.split(",")[0]) < finished_epochs,
-    )
-
-
-def _keep_lines(path, wanted):
-    """Rewrites a file with the whole lines that are wanted; one cut short by an interruption goes."""
+    """Takes rows of epochs that will be run again, and one cut short, out of the metrics' files."""
+    path = pathlib.Path(run_dir) / METRICS_FILE
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        kept = [line for line in whole if json.loads(line)["epoch"] <= finished_epochs]
         temporary = path.with_name(f"tmp-{path.name}")
-        temporary.write_text(
-            "".join(line for line in lines if line.endswith("\n") and wanted(line)), encoding="utf-8"
-        )
+        temporary.write_text("".join(kept), encoding="utf-8")
         os.replace(temporary, path)
+        _write_csv(path)
+
+
+def _write_csv(metrics_file):
+    """Writes the rows once more as a table, for spreadsheets."""
+    rows = [json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines()]
+    temporary = metrics_file.with_name(f"tmp-{CSV_FILE}")
+    pd.DataFrame(rows).to_csv(temporary, index=False)
+    os.replace(temporary, metrics_file.with_name(CSV_FILE))

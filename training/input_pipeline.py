@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep import schema
+from data_prep.errors import UserError
 
 ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
 
@@ -109,7 +110,17 @@ def _records_in_order(source):
 
 
 def image_source(info, split, preprocessor, augment=None):
-    """Slices from the records of `data_prep`, windowed by the model's own preprocessor."""
+    """Slices from the records of `data_prep`, windowed by the model's own preprocessor.
+
+    Raises:
+        UserError: If the split has no records.
+    """
+    if not info.count(split):
+        raise UserError(
+            f"the records in {info.records_dir} have no slices in their {split} split; make them anew "
+            "with more patients, or with other --fractions"
+        )
+
     def parse(serialized):
         record = schema.parse_example(serialized, info.label_names, image_size=info.image_size)
         return {"inputs": record["image"], "labels": record["labels"],

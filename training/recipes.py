@@ -41,9 +41,10 @@ RECIPES = {
         dataset="phantom_head_ct",
         backbone_weights="none",
         frozen_fraction=1.0,
-        epochs=6,
-        batch_size=16,
-        learning_rate=5e-4,
+        epochs=4,
+        batch_size=8,
+        learning_rate=7e-4,
+        warmup_epochs=0.5,
         precision="mixed_bfloat16",
     ),
 }

@@ -25,6 +25,7 @@ from training.input_pipeline import (
     training_batches,
 )
 from training.losses import WeightedMultiLabelLogLoss, constant_prevalence_score
+from training.metrics import WeightedLogLoss
 from training.optimizers import exclude_vectors_from_decay, make_optimizer
 from training.workbench import Workbench
 
@@ -95,32 +96,36 @@ def train(run_dir, devices=None):
     with bench.strategy.scope():
         optimizer = make_optimizer(config, steps)
         exclude_vectors_from_decay(optimizer, model.trainable_variables)
-        model.compile(optimizer=optimizer, loss=WeightedMultiLabelLogLoss(config.label_weights))
+        model.compile(
+            optimizer=optimizer,
+            loss=WeightedMultiLabelLogLoss(config.label_weights),
+            metrics=[WeightedLogLoss(config.label_weights)],
+        )
         checkpoints = callbacks.Checkpoints(run_dir)
         checkpoints.restore(model)
     first_epoch = checkpoints.finished_epochs()
     callbacks.drop_later_rows(run_dir, first_epoch)
-    logger.info(
-        "Training %s (%.1f M parameters) on %d slices, epochs %d to %d",
-        config.model, _trainable_millions(model), source.count, first_epoch + 1, config.epochs,
-    )
-    keras.utils.set_random_seed(config.seed)
-    model.fit(
-        training_batches(source, config.batch_size, config.seed, first_epoch, config.epochs,
-                         config.shuffle_buffer),
-        steps_per_epoch=steps,
-        initial_epoch=first_epoch,
-        epochs=config.epochs,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            callbacks.Validation(validation, config.batch_size, config.label_names,
-                                 config.label_weights),
-            callbacks.MetricsFile(run_dir, steps, config.batch_size),
-            keras.callbacks.CSVLogger(run_dir / "metrics.csv", append=first_epoch > 0),
-            keras.callbacks.TensorBoard(run_dir / "tensorboard", write_graph=False),
-            checkpoints,
-        ],
-    )
+    if first_epoch < config.epochs:
+        logger.info(
+            "Training %s (%.1f M parameters) on %d slices, epochs %d to %d",
+            config.model, _trainable_millions(model), source.count, first_epoch + 1, config.epochs,
+        )
+        keras.utils.set_random_seed(config.seed)
+        model.fit(
+            training_batches(source, config.batch_size, config.seed, first_epoch, config.epochs,
+                             config.shuffle_buffer),
+            steps_per_epoch=steps,
+            initial_epoch=first_epoch,
+            epochs=config.epochs,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                callbacks.Validation(validation, config.batch_size, config.label_names,
+                                     config.label_weights),
+                callbacks.MetricsFile(run_dir, steps, config.batch_size),
+                keras.callbacks.TensorBoard(run_dir / "tensorboard", write_graph=False),
+                checkpoints,
+            ],
+        )
     model.load_weights(checkpoints.best_file)
     bench.keep_weights()
     temporary = run_dir / f"tmp-{MODEL_FILE}"
@@ -141,7 +146,7 @@ def evaluate(run_dir, split="test", records=None):
     """
     config = Config.load(run_dir)
     model = load_model(run_dir)
-    bench = Workbench(config if records is None else config.with_overrides([f"records={records}"]))
+    bench = Workbench(dataclasses.replace(config, records=str(records or config.records)))
     source = image_source(bench.info, split, bench.preprocessor)
     labels, ids = labels_and_ids(source)
     logger.info("Evaluating on %d slices of the %s split", source.count, split)

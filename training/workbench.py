@@ -7,6 +7,7 @@ import logging
 import pathlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import keras_medformers
@@ -14,13 +15,13 @@ from data_prep.errors import UserError
 from data_prep.schema import DatasetInfo
 from keras_medformers.models.scopeformer import DEFAULT_BACKBONES, split_backbones
 from training.augmentation import make_augmentation
-from training.features import store_features
+from training.feature_store import store_features
 from training.input_pipeline import image_source
 from training.untrained_backbones import untrained_backbone_files
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_BATCHES = 4
+CALIBRATION_BATCHES = 2
 FEATURE_BATCH_SIZE = 16
 
 
@@ -65,7 +66,7 @@ class Workbench:
         keras.utils.set_random_seed(config.seed)
         with self.strategy.scope():
             try:
-                return keras_medformers.create_model(
+                model = keras_medformers.create_model(
                     config.model,
                     num_classes=len(self.info.label_names),
                     input_shape=(config.input_size, config.input_size, 3),
@@ -75,6 +76,15 @@ class Workbench:
                 )
             except (ValueError, FileNotFoundError) as error:
                 raise UserError(str(error)) from error
+            model.get_layer("head").bias.assign(self._prevalence_logits())
+        return model
+
+    def _prevalence_logits(self):
+        """Log odds of each label in the training split: where training starts, instead of at one half."""
+        count = self.info.count("train")
+        positives = np.array([self.info.positives("train")[name] for name in self.info.label_names])
+        share = np.clip(positives / count, 0.5 / count, 1 - 0.5 / count)
+        return np.log(share / (1 - share))
 
     @functools.cached_property
     def trained_part(self):
@@ -117,6 +127,7 @@ class Workbench:
             self.info,
             root=pathlib.Path(self.config.records) / "features",
             batch_size=FEATURE_BATCH_SIZE,
+            preprocessing=keras.saving.serialize_keras_object(self.preprocessor),
             copies=self.config.feature_copies,
             augmentation=self.config.augmentation,
         )

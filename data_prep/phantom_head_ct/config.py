@@ -34,9 +34,9 @@ class PhantomConfig:
         with_truth: also write a map of the true tissues per slice.
     """
 
-    patients: int = 64
-    slices_per_series: int = 10
-    second_series: float = 0.25
+    patients: int = 110
+    slices_per_series: int = 6
+    second_series: float = 0.1
     image_size_px: int = 512
     seed: int = 0
     prevalence: dict = field(default_factory=lambda: dict(DEFAULT_PREVALENCE))

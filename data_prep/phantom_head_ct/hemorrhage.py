@@ -82,7 +82,7 @@ def _convexity_direction(rng, low=-0.25, high=0.8):
 
 
 def _blood_hu(rng):
-    return float(rng.uniform(58.0, 78.0))
+    return float(rng.uniform(62.0, 80.0))
 
 
 def _radius2(points, center):
@@ -92,7 +92,7 @@ def _radius2(points, center):
 def epidural(rng):
     """A biconvex lens between the inner table and the dura."""
     center = _on_ray(_convexity_direction(rng), 1.0)
-    radius = float(np.clip(rng.lognormal(np.log(29.0), 0.25), 12.0, 46.0))
+    radius = float(np.clip(rng.lognormal(np.log(34.0), 0.25), 12.0, 50.0))
     thickness = float(radius * rng.uniform(0.45, 0.75))
 
     def distance(fields):
@@ -108,8 +108,8 @@ def subdural(rng):
     if rng.random() < 0.2:
         return _parafalcine(rng)
     center = _on_ray(_convexity_direction(rng, 0.0, 0.7), 1.0)
-    radius = float(rng.uniform(45.0, 72.0))
-    thickness = float(np.clip(rng.lognormal(np.log(8.0), 0.4), 2.5, 16.0))
+    radius = float(rng.uniform(50.0, 78.0))
+    thickness = float(np.clip(rng.lognormal(np.log(10.5), 0.4), 2.5, 20.0))
     side = np.sign(center[0])
 
     def distance(fields):
@@ -143,11 +143,11 @@ def subarachnoid(rng):
     """Blood in the sulci of a part of the convexity, or in the basal cisterns and Sylvian fissures."""
     if rng.random() < 0.45:
         center = (float(rng.normal(0.0, 10.0)), -6.0, 36.0)
-        radius = float(rng.uniform(32.0, 60.0))
+        radius = float(rng.uniform(42.0, 70.0))
         stretch = 0.55
     else:
         center = _on_ray(_convexity_direction(rng), 0.95)
-        radius = float(rng.uniform(20.0, 48.0))
+        radius = float(rng.uniform(32.0, 60.0))
         stretch = 1.0
 
     def distance(fields):
@@ -159,7 +159,7 @@ def subarachnoid(rng):
         "subarachnoid",
         LOBAR,
         SUBARACHNOID_SPACE,
-        float(rng.uniform(55.0, 70.0)),
+        float(rng.uniform(58.0, 72.0)),
         distance,
         center,
         edge_mm=6.0,
@@ -171,17 +171,17 @@ def intraparenchymal(rng):
     place = rng.choice((DEEP, LOBAR, SUBTENTORIAL), p=(0.45, 0.38, 0.17))
     side = float(rng.choice((-1.0, 1.0)))
     jitter = rng.normal(0.0, 2.0, 3)
-    limit = 30.0
+    limit = 34.0
     if place == DEEP:
         center = (side * 26.0, -4.0, 55.0) if rng.random() < 0.6 else (side * 12.0, 9.0, 57.0)
-        limit = 24.0
+        limit = 26.0
     elif place == LOBAR:
         center = _on_ray(_convexity_direction(rng, 0.0, 0.9), float(rng.uniform(0.6, 0.8)))
     else:
         center = (side * 22.0, 48.0, 14.0) if rng.random() < 0.7 else (0.0, 13.0, 20.0)
-        limit = 17.0 if center[0] else 9.0
+        limit = 19.0 if center[0] else 9.0
     center = tuple(float(v) for v in np.asarray(center) + jitter)
-    radius = float(np.clip(rng.lognormal(np.log(13.0), 0.5), 2.5, limit))
+    radius = float(np.clip(rng.lognormal(np.log(17.0), 0.5), 2.5, limit))
     stretch = rng.uniform(0.8, 1.25, 3)
     roughness = float(rng.uniform(0.06, 0.14)) * radius
 
@@ -207,8 +207,8 @@ def intraparenchymal(rng):
 
 def intraventricular(rng):
     """Blood settled in the dependent parts of the ventricles, sometimes a cast of one side and the middle."""
-    level = float(np.clip(rng.normal(36.0, 12.0), 5.0, 54.0))
-    cast_side = float(rng.choice((-1.0, 1.0))) if rng.random() < 0.35 else 0.0
+    level = float(np.clip(rng.normal(42.0, 12.0), 5.0, 58.0))
+    cast_side = float(rng.choice((-1.0, 1.0))) if rng.random() < 0.5 else 0.0
 
     def distance(fields):
         settled = level - fields.points.down + 1.0 * fields.noise[3]

@@ -6,6 +6,11 @@ import keras
 from keras import ops
 
 
+def small_normal():
+    """The initialiser of all of ViT's matrices in the published codes: residual branches start small."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
 @keras.saving.register_keras_serializable("keras_medformers")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention: softmax(Q K^T / sqrt(d_k)) V, then a projection.
@@ -46,10 +51,16 @@ class SelfAttention(keras.layers.Layer):
         self._head_dim = self.head_dim or math.ceil(channels / self.num_heads)
         width = self.num_heads * self._head_dim
         self.qkv = keras.layers.Dense(
-            3 * width, use_bias=self.qkv_bias, dtype=self.dtype_policy, name="qkv"
+            3 * width,
+            use_bias=self.qkv_bias,
+            kernel_initializer=small_normal(),
+            dtype=self.dtype_policy,
+            name="qkv",
         )
         self.qkv.build(input_shape)
-        self.proj = keras.layers.Dense(channels, dtype=self.dtype_policy, name="proj")
+        self.proj = keras.layers.Dense(
+            channels, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="proj"
+        )
         self.proj.build((*input_shape[:-1], width))
 
     def call(self, tokens, training=None):

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_medformers.layers.attention import small_normal
+
 
 @keras.saving.register_keras_serializable("keras_medformers")
 class PositionEmbedding(keras.layers.Layer):
@@ -21,7 +23,7 @@ class PositionEmbedding(keras.layers.Layer):
         self.position = self.add_weight(
             name="position",
             shape=(1, *input_shape[1:]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=small_normal(),
         )
 
     def call(self, tokens):

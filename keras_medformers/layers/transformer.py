@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_medformers.layers.attention import SelfAttention
+from keras_medformers.layers.attention import SelfAttention, small_normal
 from keras_medformers.layers.re_attention import ReAttention
 
 ATTENTIONS = {"mhsa": SelfAttention, "mhra": ReAttention}
@@ -27,9 +27,13 @@ class Mlp(keras.layers.Layer):
         self.hidden_dim = hidden_dim
 
     def build(self, input_shape):
-        self.fc1 = keras.layers.Dense(self.hidden_dim, dtype=self.dtype_policy, name="fc1")
+        self.fc1 = keras.layers.Dense(
+            self.hidden_dim, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="fc1"
+        )
         self.fc1.build(input_shape)
-        self.fc2 = keras.layers.Dense(input_shape[-1], dtype=self.dtype_policy, name="fc2")
+        self.fc2 = keras.layers.Dense(
+            input_shape[-1], kernel_initializer=small_normal(), dtype=self.dtype_policy, name="fc2"
+        )
         self.fc2.build((*input_shape[:-1], self.hidden_dim))
 
     def call(self, tokens):

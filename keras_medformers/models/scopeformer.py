@@ -7,8 +7,9 @@ No code was published, so the words of the paper are followed; where they leave 
 - Position embeddings stay when the class token goes: the text drops "the CLS notion" alone.
 - No norm follows the last encoder. Tokens are features and LayerNorm works over their 64 positions,
   so a norm there would take away the very mean that the pooling is to read.
-- "A 2D average pooling layer, followed by a flattened layer" is read as Keras' layers of these
-  names with their defaults: pools of 2 x 2, then 4 x 4 x d values for the dense layer.
+- "A 2D average pooling layer, followed by a flattened layer" is read as pooling over the whole map;
+  `pool_size=2`, Keras' default, would leave 4 x 4 x d values for the dense layer.
+- Matrices start as in DeepViT's published code (normal, deviation 0.02), the head at zero.
 - The width of each head is ceil(width / heads), here 64 / 16 = 4.
 """
 
@@ -40,7 +41,7 @@ def Scopeformer(
     backbones=DEFAULT_BACKBONES,
     backbone_weights=None,
     frozen_fraction=1.0,
-    pool_size=2,
+    pool_size=None,
 ):
     """Efficient Scopeformer: features are tokens, encoders mix them, their map is classified.
 
@@ -58,7 +59,7 @@ def Scopeformer(
         backbone_weights: None, `"imagenet"`, or one path (or None) per backbone.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up;
             1.0 is Efficient Scopeformer (P).
-        pool_size: Side of the average pooling before the classifier.
+        pool_size: Side of the average pooling before the classifier; the whole map by default.
 
     Returns:
         A functional `keras.Model` from `(batch, height, width, 3)` to `(batch, num_classes)`.
@@ -94,9 +95,11 @@ def Scopeformer(
     x = keras.layers.Reshape((height, width, feature_size), name="feature_map")(x)
 
     if num_classes:
-        x = keras.layers.AveragePooling2D(pool_size, name="pool")(x)
+        x = keras.layers.AveragePooling2D(pool_size or (height, width), name="pool")(x)
         x = keras.layers.Flatten(name="flatten")(x)
-        x = keras.layers.Dense(num_classes, activation=classifier_activation, name="head")(x)
+        x = keras.layers.Dense(
+            num_classes, activation=classifier_activation, kernel_initializer="zeros", name="head"
+        )(x)
     return keras.Model(image, x, name="scopeformer")
 
 

@@ -181,12 +181,7 @@ def test_rows_of_epochs_to_run_again_are_dropped(source, tmp_path):
     drop_later_rows(tmp_path, 2)  # nothing there yet
     assert not list(tmp_path.iterdir())
     table = tmp_path / "metrics.csv"
-    fit(
-        make_model(),
-        source,
-        [MetricsFile(tmp_path, STEPS, BATCH_SIZE), keras.callbacks.CSVLogger(table)],
-        epochs=3,
-    )
+    fit(make_model(), source, [MetricsFile(tmp_path, STEPS, BATCH_SIZE)], epochs=3)
     before, lines = rows_of(tmp_path), table.read_text().splitlines()
     # As a power cut in the middle of a row leaves it.
     with (tmp_path / "metrics.jsonl").open("a") as file:
@@ -196,7 +191,7 @@ def test_rows_of_epochs_to_run_again_are_dropped(source, tmp_path):
     drop_later_rows(tmp_path, 2)
     assert rows_of(tmp_path) == before[:2] and table.read_text().splitlines() == lines[:3]
     drop_later_rows(tmp_path, 0)
-    assert rows_of(tmp_path) == [] and table.read_text().splitlines() == lines[:1]
+    assert rows_of(tmp_path) == [] and table.read_text().strip() == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "metrics.jsonl"]
 
 

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from small_records import small_config
 
+from data_prep import command_line
 from data_prep.errors import UserError
-from training import callbacks, session
+from training import callbacks, predict, session
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
 from training.metrics import multilabel_metrics
@@ -127,6 +128,24 @@ def test_export_gives_the_models_probabilities(trained, phantom_info):
         rows = list(csv.DictReader(file))
     expected = [[float(row[f"probability_{name}"]) for name in phantom_info.label_names] for row in rows]
     np.testing.assert_allclose(signature(pixels=pixels)["probabilities"], expected, atol=1e-4)
+
+
+def test_prediction_reads_dicom_and_gives_the_models_probabilities(trained, phantom_info, tmp_path):
+    images = phantom_info.records_dir.parent / "stage_2_train"
+    letter = tmp_path / "letter.txt"
+    letter.write_text("not a slice")
+    table = tmp_path / "table.csv"
+    arguments = [str(letter), str(images), f"--run={trained}", f"--output={table}"]
+    assert command_line.run(predict.main, arguments) == 0
+    with table.open() as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert sorted(rows) == sorted(map(str, images.iterdir())) and len(rows) == 24
+    with (trained / "predictions.csv").open() as file:
+        for expected in csv.DictReader(file):
+            row = rows[str(images / f"{expected['source_id']}.dcm")]
+            for name in phantom_info.label_names:
+                probability = float(expected[f"probability_{name}"])
+                assert float(row[name]) == pytest.approx(probability, abs=1e-4)
 
 
 def test_finished_run_is_left_alone(trained, config):

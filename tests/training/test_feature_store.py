@@ -11,7 +11,7 @@ from small_records import SIZE_PX
 
 import keras_medformers
 from data_prep.errors import UserError
-from training import features
+from training import feature_store
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids, training_batches
 
 SPLITS = ("train", "validation")
@@ -45,8 +45,13 @@ def store(sources, noise_info, tmp_path):
     """Function that stores the features of an extractor."""
 
     def make(extractor, sources=sources, **options):
-        return features.store_features(
-            extractor, sources, noise_info, tmp_path / "features", batch_size=5, **options
+        return feature_store.store_features(
+            extractor,
+            sources,
+            noise_info,
+            tmp_path / "features",
+            batch_size=5,
+            **{"preprocessing": {"windows": [[40, 80]]}, **options},
         )
 
     return make
@@ -101,7 +106,7 @@ def test_interrupted_store_goes_on_and_gives_the_same_bytes(store, sources, tmp_
         )
     (folder,) = (tmp_path / "features").iterdir()
     done = {path.name: path.stat().st_ino for path in folder.glob("train-*.tfrecord")}
-    assert 0 < len(done) < 2 * shards and not (folder / features.INFO_FILE).exists()
+    assert 0 < len(done) < 2 * shards and not (folder / feature_store.INFO_FILE).exists()
 
     assert store(extractor).folder == folder
     assert {name: (folder / name).stat().st_ino for name in done} == done
@@ -164,7 +169,7 @@ def test_augmented_copies_differ_and_are_the_same_after_an_interruption(store, c
     assert validation.items() <= contents(made.folder).items()
 
     finished = contents(made.folder)
-    for name in (features.INFO_FILE, "train-copy1-00001-of-00003.tfrecord"):
+    for name in (feature_store.INFO_FILE, "train-copy1-00001-of-00003.tfrecord"):
         (made.folder / name).unlink()
     store(extractor, copies=2, augmentation="soft")
     assert contents(made.folder) == finished
@@ -178,11 +183,11 @@ def test_feature_that_does_not_fit_is_an_error(store, scale):
 
 def test_too_little_disk_is_an_error_before_the_work(store, monkeypatch, tmp_path):
     # 24 slices of 4 x 4 x 6 numbers of 2 bytes.
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda path: shutil_usage(free=24 * 192 - 1))
+    monkeypatch.setattr(feature_store.shutil, "disk_usage", lambda path: shutil_usage(free=24 * 192 - 1))
     with pytest.raises(UserError, match="choose another disk by --records"):
         store(make_extractor())
     assert not list((tmp_path / "features").glob("*/*.tfrecord"))
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda path: shutil_usage(free=24 * 192))
+    monkeypatch.setattr(feature_store.shutil, "disk_usage", lambda path: shutil_usage(free=24 * 192))
     store(make_extractor())
 
 
