@@ -117,6 +117,7 @@ def train(run_dir, devices=None):
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=config.epochs,
+            shuffle=False,  # the batches are shuffled already
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
                 callbacks.Validation(validation, config.batch_size, config.label_names,

@@ -149,6 +149,8 @@ def split_backbones(model, backbones=DEFAULT_BACKBONES):
         Two models: image to `{backbone: map}`, and `{backbone: map}` to the model's output.
     """
     maps = {name: model.get_layer(f"{name}_projection").input for name in backbones}
+    for name, feature_map in maps.items():
+        feature_map.name = name  # what the second model's input is called
     extractor = keras.Model(model.input, maps, name="backbones")
     rest = keras.Model(maps, model.output, name="projections_and_encoders")
     return extractor, rest

@@ -196,7 +196,7 @@ def test_interrupted_run_ends_as_an_uninterrupted_one(trained, config, tmp_path,
     for expected, found in zip(weights_of(trained), weights_of(run_dir), strict=True):
         np.testing.assert_array_equal(found, expected)
     with (run_dir / "metrics.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
 def test_run_interrupted_after_its_last_epoch_is_finished(trained, config, tmp_path):
