@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ def import_tensorflow() -> ModuleType:
         with _standard_error_to_null():
             tensorflow = importlib.import_module("tensorflow")
             tensorflow.config.list_physical_devices()  # says at length that there is no GPU
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return sys.modules["tensorflow"]
 
 

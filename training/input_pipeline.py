@@ -89,7 +89,9 @@ def evaluation_batches(source, batch_size):
     records = _records_in_order(source)
     padding = -source.count % batch_size
     padded = records.concatenate(records.repeat().take(padding)).batch(batch_size)
-    return padded.map(lambda batch: source.prepare(batch["inputs"]), num_parallel_calls=2).prefetch(2)
+    inputs = padded.map(lambda batch: source.prepare(batch["inputs"]), num_parallel_calls=2)
+    batches = (source.count + padding) // batch_size
+    return inputs.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
 
 
 def labels_and_ids(source):

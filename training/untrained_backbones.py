@@ -1,8 +1,8 @@
 """Backbones without pretrained weights whose features are of some use all the same.
 
 A deep network at its random initialisation gives features of vanishing or exploding size, since its
-BatchNorm layers hold no statistics of any data; these are set from training slices. More has to be done for features to tell
-a bleeding from noise, all of it known before any label is seen:
+BatchNorm layers hold no statistics of any data; these are set from training slices. More has to be done
+for features to tell a bleeding from noise, all of it without a look at any label:
 
 - A hundred random ReLU layers map two noisy pictures of one head as far apart as two heads. BatchNorm's
   shift is set to two deviations, where ReLU is nearly linear.
