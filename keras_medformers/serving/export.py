@@ -23,6 +23,9 @@ ACTIVATIONS = {"sigmoid": tf.nn.sigmoid, "softmax": tf.nn.softmax, "linear": tf.
 
 TOLERANCE = 1e-4
 
+FEATURE_SLACK = 10
+"""Rounding inside a feature map of a network hundreds of layers deep is that much larger than in its outputs."""
+
 
 def export_saved_model(
     model: keras.Model,
@@ -59,8 +62,8 @@ def export_saved_model(
         channels: Channels of the raw pixels.
         samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the SavedModel is
             compared with `model`; `sample_slices_hu()` if not given.
-        tolerance: Largest difference allowed, absolute for probabilities and relative to the largest value
-            for features.
+        tolerance: Largest absolute difference allowed for probabilities; for features it is relative to
+            the largest value and `FEATURE_SLACK` times as much.
 
     Returns:
         The version's folder.
@@ -192,10 +195,11 @@ def _compare(apply: Callable, path: Path, samples, pixel_dtype: str, tolerance: 
         for name, (received, wanted, scale) in pairs.items():
             difference = float(np.max(np.abs(received.numpy() - wanted.numpy()))) / scale
             # NaN has to fail too, so the comparison is not turned around.
-            if not difference <= tolerance:
+            allowed = tolerance if name == "probabilities" else FEATURE_SLACK * tolerance
+            if not difference <= allowed:
                 raise RuntimeError(
                     f"The exported model's {name} differ from the Keras model's by {difference:.3g} on "
-                    f"slices of shape {tuple(pixels.shape)}; expected at most {tolerance:g}. "
+                    f"slices of shape {tuple(pixels.shape)}; expected at most {allowed:g}. "
                     "Nothing was exported."
                 )
 
