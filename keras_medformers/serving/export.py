@@ -24,7 +24,7 @@ ACTIVATIONS = {"sigmoid": tf.nn.sigmoid, "softmax": tf.nn.softmax, "linear": tf.
 TOLERANCE = 1e-4
 
 FEATURE_SLACK = 10
-"""Rounding inside a feature map of a network hundreds of layers deep is that much larger than in its outputs."""
+"""Rounding in the feature maps of very deep networks is that much larger than in their outputs."""
 
 
 def export_saved_model(
