@@ -68,6 +68,7 @@ def test_re_attention_in_training_equals_a_convolution_and_batch_norm():
     rng = np.random.default_rng(2)
     for variable in (layer.head_bias, layer.norm.gamma, layer.norm.beta):
         variable.assign(rng.normal(size=4))
+    layer.qkv.kernel.assign(rng.normal(size=layer.qkv.kernel.shape))  # maps that are not uniform
     softmax = SelfAttention.transform_attention
     layer.transform_attention = lambda maps, training: softmax(layer, maps, training)
     maps, _ = layer.attend(TOKENS)
