@@ -96,7 +96,7 @@ def Scopeformer(
 
     if num_classes:
         x = keras.layers.AveragePooling2D(pool_size or (height, width), name="pool")(x)
-        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Flatten(name="pooled_features")(x)
         x = keras.layers.Dense(
             num_classes, activation=classifier_activation, kernel_initializer="zeros", name="head"
         )(x)

@@ -14,7 +14,7 @@ from data_prep.phantom_head_ct.patient import identifier
 
 def test_prevalence_is_met():
     prevalence = dict(DEFAULT_PREVALENCE, any=0.6, epidural=0.05, subdural=0.4)
-    plans = plan_patients(PhantomConfig(patients=100, prevalence=prevalence))
+    plans = plan_patients(PhantomConfig(patients=100, second_series=0.25, prevalence=prevalence))
     for kind in KINDS:
         assert sum(kind in plan.kinds for plan in plans) == round(100 * prevalence[kind])
     assert sum(bool(plan.kinds) for plan in plans) == 60
