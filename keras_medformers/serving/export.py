@@ -23,7 +23,7 @@ ACTIVATIONS = {"sigmoid": tf.nn.sigmoid, "softmax": tf.nn.softmax, "linear": tf.
 
 TOLERANCE = 1e-4
 
-FEATURE_SLACK = 10
+FEATURE_SLACK = 100
 """Rounding in the feature maps of very deep networks is that much larger than in their outputs."""
 
 
