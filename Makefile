@@ -1,9 +1,9 @@
-# From a folder of DICOM to a SavedModel. Every target is one command that also works without make.
+# From a folder of DICOM or photographs to a SavedModel. Every target is one command that also works without make.
 
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-DATASET  ?= phantom_head_ct
+DATASET  ?= $(if $(filter hifuse%,$(MODEL)),phantom_skin,phantom_head_ct)
 DATA_DIR ?= data/$(DATASET)
 RECORDS  ?= records/$(DATASET)
 RUN      ?= runs/$(MODEL)_$(DATASET)
@@ -13,7 +13,7 @@ PY        := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tfrecords train evaluate predict export benchmark test lint clean
+.PHONY: help setup tfrecords train evaluate predict explain export benchmark test lint clean
 
 help: ## Show the targets and their variables
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,7 +27,7 @@ setup: $(INSTALLED) ## Make the virtual environment and install the package into
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e ".[decoders,test]" && touch $@
 
-tfrecords: setup ## Make records from DICOM; without DATASET and DATA_DIR, from phantoms made for it
+tfrecords: setup ## Make records of DATASET in DATA_DIR; without them, of phantoms made for it
 	$(PY) -m data_prep.tfrecords --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) $(ARGS)
 
 train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes the records first
@@ -36,8 +36,11 @@ train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes th
 evaluate: setup ## Score RUN on its test split again and rewrite its report
 	$(PY) -m training.evaluate --run $(RUN) $(ARGS)
 
-predict: setup ## Classify the DICOM files in DATA_DIR with the SavedModel of RUN
+predict: setup ## Classify the files in DATA_DIR with the SavedModel of RUN
 	$(PY) -m training.predict --run $(RUN) $(DATA_DIR) $(ARGS)
+
+explain: setup ## Draw where RUN's model looks (Grad-CAM) over the files in DATA_DIR
+	$(PY) -m training.explain --run $(RUN) $(DATA_DIR) $(ARGS)
 
 export: setup ## Write the next version of RUN's SavedModel
 	$(PY) -m training.export --run $(RUN) $(ARGS)

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--data-dir {arguments.data_dir} does not exist; make it with `python -m data_prep.tfrecords`"
         )
-    listing = dataset.list_slices(arguments.data_dir)
+    listing = dataset.list_images(arguments.data_dir)
     paths = [listing.root / file for file in listing.files]
     result = measure(dataset.name, listing.root, paths, arguments.slices, arguments.rounds, arguments.workers)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from data_prep.errors import UnreadableImage
+
 HU_MIN = -1024
 HU_MAX = 32767
 """Hounsfield units are clipped to this range; padding outside the field of view becomes `HU_MIN`, air."""
@@ -47,21 +49,8 @@ _PIXEL_KEYWORDS = ("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengt
 _LONGEST_DETAIL = 160
 
 
-class UnreadableSlice(Exception):
-    """A file is not a usable CT slice.
-
-    Attributes:
-        path: The file.
-        reason: The tag and the rule it breaks, or the kind of damage; free of patient identifiers.
-    """
-
-    def __init__(self, path: str | Path, reason: str):
-        super().__init__(str(path), reason)
-        self.path = Path(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+class UnreadableSlice(UnreadableImage):
+    """A file is not a usable CT slice; its reason names the tag and the rule that it breaks."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""The exception for a mistake of the user's, shown as one line."""
+"""The exceptions for a mistake of the user's, shown as one line, and for a file that cannot be used."""
+
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -7,3 +9,20 @@ class UserError(ValueError):
     The message names the file or argument, what was expected, what was received and what to do.
     `command_line.run` prints it without a traceback.
     """
+
+
+class UnreadableImage(Exception):
+    """A file is not a usable image.
+
+    Attributes:
+        path: The file.
+        reason: The rule it breaks, or the kind of damage; free of patient identifiers.
+    """
+
+    def __init__(self, path: str | Path, reason: str):
+        super().__init__(str(path), reason)
+        self.path = Path(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"

@@ -1,4 +1,4 @@
-"""Names of patients, studies, series and slices as records may hold them."""
+"""Names of patients, studies, series and images as records may hold them."""
 
 import hashlib
 import hmac
@@ -11,8 +11,8 @@ from pathlib import Path
 from data_prep.errors import UserError
 
 DEFAULT_KEY_FILE = Path("~/.config/keras_medformers/id_key")
-PUBLIC_PSEUDONYM = re.compile(r"ID_[0-9a-f]+")
-"""RSNA's pseudonyms, which are public."""
+PUBLIC_PSEUDONYM = re.compile(r"ID_[0-9a-f]+|(ISIC|HAM)_[0-9]+")
+"""Pseudonyms that are public: RSNA's, those of ISIC's images and of the lesions in them."""
 
 KEY_BYTES = 32
 DIGEST_HEX_DIGITS = 16
@@ -30,7 +30,7 @@ class Pseudonymizer:
         self._key_file = Path(key_file).expanduser()
 
     def __call__(self, identifier: str) -> str:
-        """Returns RSNA's public pseudonyms and "" as they are, else the first digits of an HMAC-SHA256."""
+        """Returns public pseudonyms and "" as they are, else the first digits of an HMAC-SHA256."""
         if not identifier or PUBLIC_PSEUDONYM.fullmatch(identifier):
             return identifier
         return hmac.new(self._key, identifier.encode(), hashlib.sha256).hexdigest()[:DIGEST_HEX_DIGITS]

@@ -1,9 +1,8 @@
-"""The first pass of a build: which slice goes where, decided from headers before any pixel is read."""
+"""The first pass of a build: which image goes where, decided from headers before any pixel is read."""
 
 import functools
 import hashlib
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +10,20 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from data_prep.build_config import BuildConfig
 from data_prep.datasets.base import Listing, Reject
-from data_prep.dicom_ct import CTHeader, UnreadableSlice, read_header
+from data_prep.errors import UnreadableImage
 from data_prep.ids import Pseudonymizer
-from data_prep.splits import SPLITS, assign_splits
+from data_prep.modality import Header, Modality
+from data_prep.split_rules import SplitRule, ToSplit
+from data_prep.splits import SPLITS
 from data_prep.workers import WorkerDied, Workers
-
-log = logging.getLogger(__name__)
 
 DIED_READING = "a process died while reading it"
 
 
-class PlannedSlice(NamedTuple):
-    """A slice that is to be written, with everything but its pixels; fields as in `schema.ImageRecord`."""
+class PlannedImage(NamedTuple):
+    """An image that is to be written, with everything but its pixels; fields as in `schema.ImageRecord`."""
 
     file: str
     source_id: str
@@ -40,11 +40,11 @@ class Plan:
     """What to write.
 
     Attributes:
-        shards: By file name, the slices of the shard in order.
-        rejects: Slices set aside for their headers, beside those of the listing.
+        shards: By file name, the images of the shard in order.
+        rejects: Images set aside for their headers, beside those of the listing.
     """
 
-    shards: dict[str, list[PlannedSlice]]
+    shards: dict[str, list[PlannedImage]]
     rejects: list[Reject]
 
 
@@ -56,57 +56,66 @@ def shard_name(split: str, index: int, count: int) -> str:
 def make_plan(
     listing: Listing,
     label_names: tuple[str, ...],
+    modality: Modality,
     workers: Workers,
     pseudonymize: Pseudonymizer,
-    fractions: tuple[float, float, float],
-    shards: int,
-    seed: int,
+    rule: SplitRule,
+    config: BuildConfig,
 ) -> Plan:
-    """Reads all headers and decides on split, shard and order of every slice.
+    """Reads all headers and decides on split, shard and order of every image.
 
     The order of records follows a digest of their names, so that shards are mixed and do not depend on the
-    order of files or on the number of processes.
+    order of files or on the number of processes. Names that the listing gives to groups decide on splits as
+    they are, so that those are the same under every key of `pseudonymize`.
 
     Args:
-        listing: The data set's slices.
+        listing: The data set's images.
         label_names: Names of the columns of `listing.labels`.
+        modality: How headers are read.
         workers: Where headers are read.
-        pseudonymize: Turns a file's identifiers into those of records.
-        fractions: Shares of the splits.
-        shards: Number of files per split.
-        seed: Decides on the split and on the order.
+        pseudonymize: Turns identifiers into those of records.
+        rule: How images are divided.
+        config: Shares, seed, fold and number of shards.
     """
-    headers, rejects = read_headers(listing, workers)
+    headers, rejects = read_headers(listing, modality, workers)
     kept = list(headers)
     if not kept:
         return Plan({}, rejects)
-    slices = _describe(listing, label_names, headers, pseudonymize)
-    patient_ids = [one.patient_id for one in slices]
+    images = _describe(listing, label_names, headers, pseudonymize)
     # The location (or another extra label) is a label of each of its values to the splits.
     columns = [listing.labels[kept]]
     for values in listing.extra_labels.values():
         columns.append(values[kept, None] == np.arange(values.max() + 1))
-    splits = assign_splits(patient_ids, np.concatenate(columns, axis=1), fractions, seed)
-    order = sorted(range(len(slices)), key=lambda index: _order_key(seed, slices[index].source_id))
+    if listing.group_ids is None:
+        image_ids, group_ids = [one.source_id for one in images], [one.patient_id for one in images]
+    else:
+        image_ids = [listing.source_ids[index] for index in kept]
+        group_ids = [listing.group_ids[index] for index in kept]
+    published = None if listing.published_splits is None else listing.published_splits[kept]
+    to_split = ToSplit(image_ids, group_ids, np.concatenate(columns, axis=1), published)
+    splits = rule.assign(to_split, config.fractions, config.seed, config.fold)
+    order = sorted(range(len(images)), key=lambda index: _order_key(config.seed, image_ids[index]))
     by_shard = {}
     for split, name in enumerate(SPLITS):
         members = [index for index in order if splits[index] == split]
-        for shard, part in enumerate(np.array_split(np.asarray(members, np.int64), shards)):
-            by_shard[shard_name(name, shard, shards)] = [slices[index] for index in part]
+        for shard, part in enumerate(np.array_split(np.asarray(members, np.int64), config.shards)):
+            by_shard[shard_name(name, shard, config.shards)] = [images[index] for index in part]
     return Plan(by_shard, rejects)
 
 
-def read_headers(listing: Listing, workers: Workers) -> tuple[dict[int, CTHeader], list[Reject]]:
+def read_headers(
+    listing: Listing, modality: Modality, workers: Workers
+) -> tuple[dict[int, Header], list[Reject]]:
     """Reads the headers of a listing's files.
 
     Returns:
         Headers by index into the listing, and the files set aside.
     """
     headers, rejects = {}, []
-    read = functools.partial(_header_or_reason, listing.root)
+    read = functools.partial(_header_or_reason, listing.root, modality.read_header)
     results = workers.map(read, listing.files)
-    for index, result in enumerate(progress(results, len(listing.files), "headers")):
-        if isinstance(result, CTHeader):
+    for index, result in enumerate(progress(results, len(listing.files), "headers", modality.noun)):
+        if isinstance(result, Header):
             headers[index] = result
         else:
             reason = DIED_READING if isinstance(result, WorkerDied) else result
@@ -114,38 +123,39 @@ def read_headers(listing: Listing, workers: Workers) -> tuple[dict[int, CTHeader
     return headers, rejects
 
 
-def progress(results: Iterable, total: int, description: str) -> Iterable:
+def progress(results: Iterable, total: int, description: str, unit: str) -> Iterable:
     """A progress bar on standard error, where that is a terminal."""
-    return tqdm(results, total=total, desc=description, unit="slice", disable=None, smoothing=0.05)
+    return tqdm(results, total=total, desc=description, unit=unit, disable=None, smoothing=0.05)
 
 
-def _header_or_reason(root: Path, file: str) -> CTHeader | str:
+def _header_or_reason(root: Path, read_header: Callable[[Path], Header], file: str) -> Header | str:
     try:
-        header = read_header(root / file)
-    except UnreadableSlice as error:
+        return read_header(root / file)
+    except UnreadableImage as error:
         return error.reason
     except Exception as error:
         return f"header cannot be read ({type(error).__name__})"
-    if not (header.patient_id or header.study_id or header.series_id):
-        return "no PatientID (0010,0020), StudyInstanceUID or SeriesInstanceUID to keep it to one split"
-    return header
 
 
 def _describe(
-    listing: Listing, label_names: tuple[str, ...], headers: dict[int, CTHeader], pseudonymize: Pseudonymizer
-) -> list[PlannedSlice]:
-    places = _places_in_series(listing, headers)
+    listing: Listing, label_names: tuple[str, ...], headers: dict[int, Header], pseudonymize: Pseudonymizer
+) -> list[PlannedImage]:
+    if listing.group_ids is None:
+        places = _places_in_series(listing, headers)
+    else:
+        places = dict.fromkeys(headers, 0)
+        groups = {index: listing.group_ids[index] for index in headers}
+        headers = {index: Header(group, group, group) for index, group in groups.items()}
     known = functools.lru_cache(maxsize=100_000)(pseudonymize)
-    slices = []
+    images = []
     for index, header in headers.items():
         labels = dict(zip(label_names, listing.labels[index].tolist(), strict=True))
         labels |= {name: int(values[index]) for name, values in listing.extra_labels.items()}
-        slices.append(
-            PlannedSlice(
+        images.append(
+            PlannedImage(
                 file=listing.files[index],
                 source_id=pseudonymize(listing.source_ids[index]),
-                # Without a patient's name the study is the narrowest thing known to be of one patient.
-                patient_id=known(header.patient_id or header.study_id or header.series_id),
+                patient_id=known(header.patient_id),
                 study_id=known(header.study_id),
                 series_id=known(header.series_id),
                 series_index=places[index],
@@ -153,22 +163,16 @@ def _describe(
                 labels=labels,
             )
         )
-    return slices
+    return images
 
 
-def _places_in_series(listing: Listing, headers: dict[int, CTHeader]) -> dict[int, int]:
+def _places_in_series(listing: Listing, headers: dict[int, Header]) -> dict[int, int]:
     """Rank of every slice in its series along the slice normal; slices without a position come last."""
 
     def series_and_position(index: int) -> tuple:
-        header = headers[index]
-        unknown = bool(np.isnan(header.position_mm))
-        position = 0.0 if unknown else header.position_mm
-        return (
-            (header.patient_id, header.study_id, header.series_id),
-            unknown,
-            position,
-            listing.source_ids[index],
-        )
+        *series, position_mm = headers[index]
+        unknown = bool(np.isnan(position_mm))
+        return series, unknown, 0.0 if unknown else position_mm, listing.source_ids[index]
 
     places, series, place = {}, None, 0
     for index in sorted(headers, key=series_and_position):

@@ -17,13 +17,22 @@ from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.splits import SPLITS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INFO_NAME = "dataset_info.json"
 REJECTS_NAME = "rejects.csv"
 
+CT = "ct"
+PHOTOGRAPH = "photograph"
+"""Modalities: what the images of a folder of records are."""
+
 HU_ZLIB = "hu-int16-zlib"
 HU_RAW = "hu-int16"
-"""Image formats: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
+"""Image formats of CT: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
+
+JPEG = "jpeg"
+PNG = "png"
+JPEG_OR_PNG = "jpeg-or-png"
+"""Image formats of photographs: a file as it is; the last stands for either in `DatasetInfo`."""
 
 ZLIB_LEVEL = 1
 
@@ -33,24 +42,29 @@ WINDOWS_HU = {"brain": [40, 80], "subdural": [80, 200], "soft_tissue": [40, 380]
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One slice as it is written.
+    """One slice or photograph as it is written.
 
     Attributes:
-        encoded: The image's bytes, see `encode_hu`.
-        image_format: `HU_ZLIB` or `HU_RAW`.
-        image_size: Height and width in pixels.
-        source_id: Name of the slice.
-        patient_id: Name of the patient; records of one patient are all in one split.
-        study_id: Name of the study.
-        series_id: Name of the series.
-        series_index: Place in the series, from 0, ordered by `position_mm`.
-        position_mm: Position along the slice normal, NaN where unknown.
+        encoded: The image's bytes: of a slice, see `encode_hu`; of a photograph, a JPEG or PNG file.
+        image_format: `HU_ZLIB`, `HU_RAW`, `JPEG` or `PNG`.
+        height: Height in pixels.
+        width: Width in pixels.
+        channels: Channels of the decoded image: 1 for CT, 3 for photographs.
+        source_id: Name of the image.
+        patient_id: Name of the patient, or of what else must not be divided; records of one patient are all
+            in one split, unless the split was asked for by image.
+        study_id: Name of the study; for photographs the same as `patient_id`.
+        series_id: Name of the series; for photographs the same as `patient_id`.
+        series_index: Place in the series, from 0, ordered by `position_mm`; 0 for photographs.
+        position_mm: Position along the slice normal, NaN where unknown and for photographs.
         labels: Integer labels by name.
     """
 
     encoded: bytes
     image_format: str
-    image_size: int
+    height: int
+    width: int
+    channels: int
     source_id: str
     patient_id: str
     study_id: str
@@ -96,9 +110,9 @@ def serialize(record: ImageRecord) -> bytes:
 
     put_bytes("image/encoded", record.encoded)
     put_bytes("image/format", record.image_format)
-    put_int("image/height", record.image_size)
-    put_int("image/width", record.image_size)
-    put_int("image/channels", 1)
+    put_int("image/height", record.height)
+    put_int("image/width", record.width)
+    put_int("image/channels", record.channels)
     put_bytes("image/source_id", record.source_id)
     put_bytes("patient/id", record.patient_id)
     put_bytes("study/id", record.study_id)
@@ -115,6 +129,7 @@ def parse_example(
     label_names: Sequence[str] = HEMORRHAGE_LABELS,
     extra_labels: Sequence[str] = (),
     image_size: int | None = None,
+    modality: str = CT,
 ) -> dict[str, Any]:
     """Parses one record; works eagerly and inside `tf.data.Dataset.map`.
 
@@ -124,15 +139,20 @@ def parse_example(
         extra_labels: Integer labels to give under their own names, such as "location".
         image_size: Static height and width of the image where known, so that it can be batched without loss
             of shape.
+        modality: `CT` or `PHOTOGRAPH`: how the image is decoded.
 
     Returns:
-        "image": int16 Hounsfield units `(height, width, 1)`; "labels": float32 `(len(label_names),)`;
+        "image": int16 Hounsfield units `(height, width, 1)`, or of photographs uint8 RGB
+        `(height, width, 3)`; "labels": float32 `(len(label_names),)`;
         "source_id", "patient_id", "study_id", "series_id": scalar strings; "series_index": int64;
         "position_mm": float32; and the extra labels: int64.
 
     Raises:
+        ValueError: The modality is unknown.
         tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
     """
+    if modality not in (CT, PHOTOGRAPH):
+        raise ValueError(f"Expected modality to be '{CT}' or '{PHOTOGRAPH}'. Received: modality={modality!r}")
     import tensorflow as tf
 
     scalar = {
@@ -151,8 +171,9 @@ def parse_example(
     parsed = tf.io.parse_single_example(
         serialized, {key: tf.io.FixedLenFeature([], kind) for key, kind in scalar.items()}
     )
+    decode = _decode_hu if modality == CT else _decode_photograph
     result = {
-        "image": _decode_hu(tf, parsed, image_size),
+        "image": decode(tf, parsed, image_size),
         "labels": tf.stack([tf.cast(parsed[f"label/{name}"], tf.float32) for name in label_names]),
         "source_id": parsed["image/source_id"],
         "patient_id": parsed["patient/id"],
@@ -166,11 +187,7 @@ def parse_example(
 
 def _decode_hu(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
     image_format, encoded = parsed["image/format"], parsed["image/encoded"]
-    known = tf.reduce_any(tf.equal(image_format, [HU_ZLIB, HU_RAW]))
-    check = tf.debugging.Assert(
-        known, ["unknown image/format, expected", HU_ZLIB, "or", HU_RAW, "received", image_format]
-    )
-    with tf.control_dependencies([check] if check is not None else []):
+    with _only_formats(tf, image_format, HU_ZLIB, HU_RAW):
         data = tf.cond(
             tf.equal(image_format, HU_ZLIB),
             lambda: tf.io.decode_compressed(encoded, "ZLIB"),
@@ -179,6 +196,23 @@ def _decode_hu(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
     image = tf.io.decode_raw(data, tf.int16, little_endian=True)
     image = tf.reshape(image, tf.stack([parsed["image/height"], parsed["image/width"], 1]))
     return tf.ensure_shape(image, (image_size, image_size, 1))
+
+
+def _decode_photograph(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
+    with _only_formats(tf, parsed["image/format"], JPEG, PNG):
+        encoded = tf.identity(parsed["image/encoded"])
+    # The operation decodes PNG, too. Its own choice of transform is fast and up to tens of levels off.
+    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(image, (image_size, image_size, 3))
+
+
+def _only_formats(tf: Any, image_format: Any, *known: str) -> Any:
+    """A context in which operations wait for the check that the format is a known one."""
+    check = tf.debugging.Assert(
+        tf.reduce_any(tf.equal(image_format, known)),
+        ["unknown image/format, expected", " or ".join(known), "received", image_format],
+    )
+    return tf.control_dependencies([check] if check is not None else [])
 
 
 @dataclass(frozen=True)
@@ -191,13 +225,16 @@ class DatasetInfo:
         label_names: Labels every record has, in order.
         extra_label_names: Further integer labels.
         image_format: How images are encoded.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels; None where images have their original sizes.
+        modality: `CT` or `PHOTOGRAPH`.
+        exclusive_labels: Whether every record has exactly one of the labels.
         splits: Per split: "records", "patients", "series" and "labels", the positives by label.
         shards: Per file: "records" and "sha256".
         windows: Level and width in HU of windows fit for the data; for information.
-        corrections: Slices repaired, by kind.
-        listed: Slices that the data set lists or holds.
-        rejects: Slices set aside; `rejects.csv` has them with their reasons.
+        corrections: Images repaired, by kind: "twelve_bit" for CT; "reencoded" and "metadata_dropped" for
+            photographs.
+        listed: Images that the data set lists or holds.
+        rejects: Images set aside; `rejects.csv` has them with their reasons.
         source_fingerprint: Digest of the data the records were made from.
         tool_version: Version of the package that made them.
         config: Arguments of the build that decide on its content.
@@ -209,7 +246,9 @@ class DatasetInfo:
     label_names: tuple[str, ...]
     extra_label_names: tuple[str, ...]
     image_format: str
-    image_size: int
+    image_size: int | None
+    modality: str
+    exclusive_labels: bool
     splits: dict[str, dict[str, Any]]
     shards: dict[str, dict[str, Any]]
     windows: dict[str, list[int]]

@@ -1,7 +1,8 @@
 """Makes TFRecords: `python -m data_prep.tfrecords --dataset rsna_ich --data-dir DIR --records DIR`.
 
-Without arguments it makes the phantom data set and its records. Interrupted, it goes on where it was when run
-again; finished, it says so. Files that cannot be read are listed in `rejects.csv`.
+CT slices and photographs alike go through it. Without arguments it makes the head CT phantoms and their
+records. Interrupted, it goes on where it was when run again; finished, it says so. Files that cannot be read
+are listed in `rejects.csv`.
 """
 
 import argparse
@@ -10,10 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep import command_line
-from data_prep.build import BuildConfig, build
+from data_prep.build import build
+from data_prep.build_config import BuildConfig
 from data_prep.datasets import DATASETS, get_dataset
+from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
 from data_prep.ids import DEFAULT_KEY_FILE
+from data_prep.resolve_config import CT_IMAGE_SIZE_PX
 from data_prep.workers import available_cores
 
 SMALLEST_IMAGE_PX = 8
@@ -29,12 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = get_dataset(arguments.dataset)
     config = BuildConfig(
         dataset=dataset.name,
-        image_size=_at_least("--image-size", arguments.image_size, SMALLEST_IMAGE_PX),
+        image_size=_image_size(arguments.image_size),
         shards=_at_least("--shards", arguments.shards, 1),
-        fractions=_fractions(arguments.fractions) if arguments.fractions else dataset.fractions,
+        fractions=_fractions(arguments.fractions) if arguments.fractions else None,
         seed=arguments.seed,
         twelve_bit_correction=arguments.twelve_bit_correction,
         compression=arguments.compression,
+        split=arguments.split,
+        fold=arguments.fold,
     )
     if not 0 <= arguments.max_reject_share <= 1:
         raise UserError(f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1")
@@ -52,31 +58,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.tfrecords",
-        description="Makes TFRecords of a data set.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Makes TFRecords of a data set of CT slices or of photographs.",
+        epilog=_about_data_sets(),
+        formatter_class=_Help,
     )
     add = parser.add_argument
     add("--dataset", default="phantom_head_ct", help=f"one of {', '.join(sorted(DATASETS))}")
     add("--data-dir", type=Path, help="the data set's folder; data/DATASET if not given")
     add("--records", type=Path, help="folder for the records; records/DATASET if not given")
-    add("--image-size", type=int, default=256, help="height and width to store, in pixels")
     add("--workers", type=int, default=available_cores(), help="processes that read files")
     add("--shards", type=int, default=16, help="files per split")
+    add("--split", help="how to divide the images, see below; the data set's first if not given")
+    add("--fold", type=int, default=0, help="which fold is the test split, for data sets with folds")
     add(
         "--fractions",
         help="shares of train, validation and test, as 0.8,0.1,0.1; the data set's own if not given",
     )
     add("--seed", type=int, default=0, help="decides on the split and on the order of records")
-    add("--max-reject-share", type=float, default=0.05, help="largest share of slices that may be set aside")
-    add(
-        "--no-twelve-bit-correction",
-        dest="twelve_bit_correction",
-        action="store_false",
-        help="leave RSNA's 12-bit slices with a wrong intercept as they are",
-    )
-    add(
-        "--no-compression", dest="compression", action="store_false", help="larger records that decode faster"
-    )
+    add("--max-reject-share", type=float, default=0.05, help="largest share of images that may be set aside")
     add(
         "--id-key-file",
         type=Path,
@@ -84,7 +83,54 @@ def _parser() -> argparse.ArgumentParser:
         help="secret key for identifiers; made when needed",
     )
     add("--overwrite", action="store_true", help="discard the records that are there")
+    ct = parser.add_argument_group("CT only (photographs keep their size and their JPEG or PNG coding)")
+    ct.add_argument(
+        "--image-size",
+        type=int,
+        help=f"height and width to store, in pixels; {CT_IMAGE_SIZE_PX} if not given",
+    )
+    ct.add_argument(
+        "--no-twelve-bit-correction",
+        dest="twelve_bit_correction",
+        action="store_const",
+        const=False,
+        help="leave RSNA's 12-bit slices with a wrong intercept as they are",
+    )
+    ct.add_argument(
+        "--no-compression",
+        dest="compression",
+        action="store_const",
+        const=False,
+        help="larger records that decode faster",
+    )
     return parser
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the list of data sets; leaves defaults of None out."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def _about_data_sets() -> str:
+    lines = ["data sets:"]
+    for name, dataset in sorted(DATASETS.items()):
+        shares = ", ".join(f"{share:g}" for share in dataset.fractions)
+        kind = f"{dataset.modality.noun}s, {len(dataset.label_names)} {_labels(dataset)}"
+        lines.append(f"  {name:16} {kind}; train, validation, test {shares}")
+        for rule in dataset.split_rules:
+            option = f"--split {rule.name}: " if rule.name else "split: "
+            lines.append(f"  {'':16} {option}{rule.summary}")
+    return "\n".join(lines)
+
+
+def _labels(dataset: Dataset) -> str:
+    return "classes" if dataset.exclusive_labels else "labels"
+
+
+def _image_size(value: int | None) -> int | None:
+    return None if value is None else _at_least("--image-size", value, SMALLEST_IMAGE_PX)
 
 
 def _at_least(argument: str, value: int, lowest: int) -> int:

@@ -1,5 +1,6 @@
 """The second pass of a build: pixels into shards, each whole or not there, so that a build can resume."""
 
+import collections
 import contextlib
 import functools
 import hashlib
@@ -7,16 +8,17 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data_prep.build_config import BuildConfig
 from data_prep.datasets.base import Reject
-from data_prep.dicom_ct import UnreadableSlice, read_slice
-from data_prep.errors import UserError
-from data_prep.plan import DIED_READING, Plan, PlannedSlice, progress
+from data_prep.errors import UnreadableImage, UserError
+from data_prep.modality import EncodedImage, Modality
+from data_prep.plan import DIED_READING, Plan, PlannedImage, progress
 from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.schema import ImageRecord, encode_hu, serialize
+from data_prep.schema import ImageRecord, serialize
 from data_prep.workers import WorkerDied, Workers
 
 WORK_NAME = ".build"
@@ -33,25 +35,19 @@ class ShardResult:
         plan: Digest of what was asked for.
         records: Number of records.
         sha256: Digest of the file.
-        corrected_twelve_bit: Slices repaired.
-        rejects: Slices set aside for their pixels, (file, reason).
+        corrections: Images repaired, by kind.
+        rejects: Images set aside for their pixels, (file, reason).
     """
 
     plan: str
     records: int
     sha256: str
-    corrected_twelve_bit: int
+    corrections: dict[str, int]
     rejects: list[Reject]
 
 
 def write_shards(
-    plan: Plan,
-    root: Path,
-    records_dir: Path,
-    workers: Workers,
-    image_size: int,
-    image_format: str,
-    correct_twelve_bit: bool,
+    plan: Plan, root: Path, records_dir: Path, workers: Workers, modality: Modality, config: BuildConfig
 ) -> dict[str, ShardResult]:
     """Writes the shards of a plan that are not there yet.
 
@@ -59,31 +55,29 @@ def write_shards(
         plan: What goes where.
         root: The data set's folder.
         records_dir: Where the shards go.
-        workers: Where slices are read and encoded.
-        image_size: Height and width to store, in pixels.
-        image_format: See `schema.encode_hu`.
-        correct_twelve_bit: See `dicom_ct.read_slice`.
+        workers: Where images are read and encoded.
+        modality: How they are.
+        config: Settings of the encoding.
 
     Returns:
         By shard name, what it holds.
     """
     work_dir = records_dir / WORK_NAME
-    options = (image_size, image_format, correct_twelve_bit)
-    digests = {name: _digest(slices, options) for name, slices in plan.shards.items()}
+    digests = {name: _digest(images, config) for name, images in plan.shards.items()}
     done = {name: _finished(records_dir, name, digests[name]) for name in plan.shards}
     missing = [name for name in plan.shards if done[name] is None]
     files = [one.file for name in missing for one in plan.shards[name]]
-    encode = functools.partial(_encode_or_reason, root, *options)
-    results = iter(progress(workers.map(encode, files), len(files), "pixels"))
+    encode = functools.partial(_encode_or_reason, root, modality.encode, config)
+    results = iter(progress(workers.map(encode, files), len(files), "pixels", modality.noun))
     for name in missing:
-        slices = plan.shards[name]
+        images = plan.shards[name]
         temporary = work_dir / f"{name}.tmp"
-        rejects, corrected = _write(temporary, slices, results, image_size, image_format)
+        rejects, corrections = _write(temporary, images, results)
         done[name] = ShardResult(
             plan=digests[name],
-            records=len(slices) - len(rejects),
+            records=len(images) - len(rejects),
             sha256=_sha256(temporary),
-            corrected_twelve_bit=corrected,
+            corrections=corrections,
             rejects=rejects,
         )
         os.replace(temporary, records_dir / name)
@@ -137,32 +131,28 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _write(
-    path: Path, slices: list[PlannedSlice], results: Iterator, image_size: int, image_format: str
-) -> tuple[list[Reject], int]:
-    """Writes one file of records from the next results; returns the rejects and the number repaired."""
+def _write(path: Path, images: list[PlannedImage], results: Iterator) -> tuple[list[Reject], dict[str, int]]:
+    """Writes one file of records from the next results; returns the rejects and the repairs by kind."""
     tf = import_tensorflow()
-    rejects, corrected = [], 0
+    rejects, corrections = [], collections.Counter()
     with contextlib.closing(tf.io.TFRecordWriter(str(path))) as writer:
-        for planned, result in zip(slices, itertools.islice(results, len(slices)), strict=True):
+        for planned, result in zip(images, itertools.islice(results, len(images)), strict=True):
             if isinstance(result, str | WorkerDied):
                 rejects.append(Reject(planned.file, result if isinstance(result, str) else DIED_READING))
                 continue
-            encoded, was_corrected = result
-            corrected += was_corrected
-            fields = planned._asdict()
+            fields = planned._asdict() | result._asdict()
+            corrections.update(fields.pop("corrections"))
             del fields["file"]
-            writer.write(serialize(ImageRecord(encoded, image_format, image_size, **fields)))
-    return rejects, corrected
+            writer.write(serialize(ImageRecord(**fields)))
+    return rejects, dict(corrections)
 
 
 def _encode_or_reason(
-    root: Path, image_size: int, image_format: str, correct_twelve_bit: bool, file: str
-) -> tuple[bytes, bool] | str:
+    root: Path, encode: Callable[[Path, BuildConfig], EncodedImage], config: BuildConfig, file: str
+) -> EncodedImage | str:
     try:
-        ct_slice = read_slice(root / file, correct_twelve_bit)
-        return encode_hu(ct_slice.hu, image_size, image_format), ct_slice.corrected_twelve_bit
-    except UnreadableSlice as error:
+        return encode(root / file, config)
+    except UnreadableImage as error:
         return error.reason
     except Exception as error:
         return f"pixels cannot be read ({type(error).__name__})"
@@ -178,8 +168,8 @@ def _finished(records_dir: Path, name: str, digest: str) -> ShardResult | None:
     return ShardResult(**fields | {"rejects": [Reject(*reject) for reject in fields["rejects"]]})
 
 
-def _digest(slices: list[PlannedSlice], options: tuple) -> str:
-    return hashlib.sha256(json.dumps([options, slices]).encode()).hexdigest()
+def _digest(images: list[PlannedImage], config: BuildConfig) -> str:
+    return hashlib.sha256(json.dumps([config.to_json_fields(), images]).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -8,9 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.ct_records import CT
+from data_prep.modality import Modality
+from data_prep.split_rules import BY_PATIENT, SplitRule
+
 
 class Reject(NamedTuple):
-    """A slice set aside.
+    """An image set aside.
 
     Attributes:
         file: Path below the data set's folder.
@@ -23,16 +27,20 @@ class Reject(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The labelled slices of a data set that are on disk, before any of them is opened.
+    """The labelled images of a data set that are on disk, before any of them is opened.
 
     Attributes:
         root: The data set's folder; `files` lie below it.
-        files: One path per slice, relative to `root`, with forward slashes.
-        source_ids: The data set's own name of each slice.
-        labels: int8 of shape `(slices, len(label_names))`, 0 or 1.
-        extra_labels: Further integer labels by name, each of shape `(slices,)`; -1 where there is none.
+        files: One path per image, relative to `root`, with forward slashes.
+        source_ids: The data set's own name of each image.
+        labels: int8 of shape `(images, len(label_names))`, 0 or 1.
+        extra_labels: Further integer labels by name, each of shape `(images,)`; -1 where there is none.
+        group_ids: Per image, the name of what must not be divided among splits; None where the files
+            themselves name patient, study and series.
+        published_splits: Per image, the index of its split where the data set says so, int of shape
+            `(images,)`.
         rejects: What the lists name but the disk lacks, the other way round, and contradictions.
-        fingerprint: Digest over the label files' content and the names and sizes of all slices.
+        fingerprint: Digest over the label files' content and the names and sizes of all images.
     """
 
     root: Path
@@ -41,27 +49,35 @@ class Listing:
     labels: np.ndarray
     fingerprint: str
     extra_labels: dict[str, np.ndarray] = field(default_factory=dict)
+    group_ids: list[str] | None = None
+    published_splits: np.ndarray | None = None
     rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A source of labelled slices.
+    """A source of labelled images.
 
     Attributes:
         name: Name on the command line and default folder below `data/` and `records/`.
-        label_names: Names of the labels that a slice has or has not.
+        label_names: Names of the labels that an image has or has not.
         fractions: Default shares of train, validation and test.
         prepare: Called with the data folder before listing; makes it, or raises `UserError` when it is not
             there.
-        list_slices: Lists the slices of the data folder.
+        list_images: Lists the images of the data folder.
+        modality: What kind of images they are.
+        exclusive_labels: Whether every image has exactly one of the labels.
+        split_rules: The ways to divide it, the default first.
     """
 
     name: str
     label_names: tuple[str, ...]
     fractions: tuple[float, float, float]
     prepare: Callable[[Path], None]
-    list_slices: Callable[[Path], Listing]
+    list_images: Callable[[Path], Listing]
+    modality: Modality = CT
+    exclusive_labels: bool = False
+    split_rules: tuple[SplitRule, ...] = (BY_PATIENT,)
 
 
 def fingerprint(label_files: list[Path], names_and_sizes: list[tuple[str, int]]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from data_prep import phantom_head_ct
 from data_prep.datasets import rsna_ich
 from data_prep.datasets.base import Dataset, Listing, fingerprint
+from data_prep.datasets.lists import read_csv
 from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS, LOCATION_LABELS
 
@@ -54,7 +55,7 @@ def read_locations(path: Path) -> dict[str, int]:
     Raises:
         UserError: The file is missing or names an unknown location.
     """
-    table = rsna_ich.read_csv(path, ["ID", "location"])
+    table = read_csv(path, ["ID", "location"])
     codes = {"normal": NO_LOCATION} | {name: index for index, name in enumerate(LOCATION_LABELS)}
     unknown = ~table["location"].isin(codes.keys())
     if unknown.any():
@@ -71,5 +72,5 @@ DATASET = Dataset(
     label_names=HEMORRHAGE_LABELS,
     fractions=(0.7, 0.15, 0.15),
     prepare=prepare,
-    list_slices=list_slices,
+    list_images=list_slices,
 )

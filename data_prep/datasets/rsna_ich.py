@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
+from data_prep.datasets.lists import read_csv
 from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 
@@ -135,29 +136,6 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     return wide[~incomplete].astype(np.int8), rejected
 
 
-def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFrame:
-    """Reads the named columns of a list; `where_from` says in errors where it comes from.
-
-    Raises:
-        UserError: The file is missing, is no CSV, lacks a column or has no row.
-    """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; {where_from}".removesuffix("; ")) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise UserError(
-            f"{path} lacks the column {' and '.join(missing)}; expected {','.join(columns)}, "
-            f"received {','.join(map(str, table.columns[:8]))}"
-        )
-    if table.empty:
-        raise UserError(f"{path} has no row")
-    return table[columns].assign(ID=table["ID"].astype(str))
-
-
 def _image_folder(data_dir: Path) -> Path:
     for name in FOLDER_NAMES:
         if (data_dir / name).is_dir():
@@ -179,5 +157,5 @@ DATASET = Dataset(
     label_names=HEMORRHAGE_LABELS,
     fractions=(0.8, 0.1, 0.1),
     prepare=prepare,
-    list_slices=list_slices,
+    list_images=list_slices,
 )

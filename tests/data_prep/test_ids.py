@@ -11,6 +11,7 @@ from data_prep.ids import Pseudonymizer
 def test_public_pseudonyms_stay_and_need_no_key(tmp_path):
     pseudonymize = Pseudonymizer(tmp_path / "key")
     assert pseudonymize("ID_0fcbd3") == "ID_0fcbd3"
+    assert pseudonymize("ISIC_0024306") == "ISIC_0024306" and pseudonymize("HAM_0000118") == "HAM_0000118"
     assert pseudonymize("") == ""
     assert not (tmp_path / "key").exists()
 
@@ -23,6 +24,7 @@ def test_other_identifiers_become_digests_by_a_private_key(tmp_path):
     assert Pseudonymizer(path)("Doe^Jane") == digest
     assert Pseudonymizer(path)("Doe^John") != digest
     assert Pseudonymizer(path)("ID_XYZ") != "ID_XYZ"
+    assert Pseudonymizer(path)("ISIC_0024306_Doe") != "ISIC_0024306_Doe"
     assert Pseudonymizer(tmp_path / "other")("Doe^Jane") != digest
 
 

@@ -19,7 +19,9 @@ def make_record(image_format, image_size=16):
         schema.ImageRecord(
             encoded=schema.encode_hu(HU, image_size, image_format),
             image_format=image_format,
-            image_size=image_size,
+            height=image_size,
+            width=image_size,
+            channels=1,
             source_id="ID_1",
             patient_id="ID_2",
             study_id="ID_3",

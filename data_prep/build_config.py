@@ -1,0 +1,34 @@
+"""What decides on the content of records, given the data."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Settings of a build. None stands for the data set's own value; see `resolve_config.resolve`.
+
+    Attributes:
+        dataset: Name of the data set.
+        image_size: Height and width to store, in pixels; CT only, photographs keep their size.
+        shards: Files per split.
+        fractions: Shares of train, validation and test.
+        seed: Decides on the split and on the order of records.
+        twelve_bit_correction: Whether to repair RSNA's 12-bit slices with a wrong intercept; CT only.
+        compression: Whether images are compressed; CT only, photographs are compressed as they come.
+        split: Name of the data set's split rule; "" for a data set that has only one.
+        fold: Which fold of the split is the test split, from 0.
+    """
+
+    dataset: str
+    image_size: int | None = None
+    shards: int = 16
+    fractions: tuple[float, float, float] | None = None
+    seed: int = 0
+    twelve_bit_correction: bool | None = None
+    compression: bool | None = None
+    split: str | None = None
+    fold: int = 0
+
+    def to_json_fields(self) -> dict:
+        """The fields as they come back from JSON."""
+        return asdict(self) | {"fractions": list(self.fractions)}

@@ -1,0 +1,65 @@
+"""CT slices on their way into records: Hounsfield units at one size."""
+
+from pathlib import Path
+
+from data_prep import schema
+from data_prep.build_config import BuildConfig
+from data_prep.dicom_ct import UnreadableSlice, read_header, read_slice
+from data_prep.modality import EncodedImage, Header, Modality
+
+TWELVE_BIT = "twelve_bit"
+
+
+def header_of_slice(path: Path) -> Header:
+    """Reads the names by which slices are grouped and ordered.
+
+    Raises:
+        UnreadableSlice: See `dicom_ct.read_header`; or nothing in it keeps the slice to one split.
+    """
+    header = read_header(path)
+    if not (header.patient_id or header.study_id or header.series_id):
+        raise UnreadableSlice(
+            path, "no PatientID (0010,0020), StudyInstanceUID or SeriesInstanceUID to keep it to one split"
+        )
+    return Header(
+        # Without a patient's name the study is the narrowest thing known to be of one patient.
+        header.patient_id or header.study_id or header.series_id,
+        header.study_id,
+        header.series_id,
+        header.position_mm,
+    )
+
+
+def encode_slice(path: Path, config: BuildConfig) -> EncodedImage:
+    """Reads a slice and encodes its Hounsfield units at the size asked for.
+
+    Raises:
+        UnreadableSlice: See `dicom_ct.read_slice`.
+    """
+    ct_slice = read_slice(path, config.twelve_bit_correction)
+    image_format = format_of_records(config)
+    return EncodedImage(
+        encoded=schema.encode_hu(ct_slice.hu, config.image_size, image_format),
+        image_format=image_format,
+        height=config.image_size,
+        width=config.image_size,
+        channels=1,
+        corrections=(TWELVE_BIT,) if ct_slice.corrected_twelve_bit else (),
+    )
+
+
+def format_of_records(config: BuildConfig) -> str:
+    """The image format that the settings ask for."""
+    return schema.HU_ZLIB if config.compression else schema.HU_RAW
+
+
+CT = Modality(
+    name=schema.CT,
+    noun="slice",
+    group_noun="patient",
+    image_format=format_of_records,
+    windows=schema.WINDOWS_HU,
+    corrections={TWELVE_BIT: "12-bit correction"},
+    read_header=header_of_slice,
+    encode=encode_slice,
+)

@@ -1,0 +1,87 @@
+"""What readers of data sets share: lists as CSV, folders of pictures."""
+
+import logging
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from data_prep.errors import UserError
+
+log = logging.getLogger(__name__)
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFrame:
+    """Reads the named columns of a list, the first of which holds names.
+
+    Args:
+        path: The list.
+        columns: The columns that it must have.
+        where_from: What errors say of where it comes from.
+
+    Raises:
+        UserError: The file is missing, is no CSV, lacks a column or has no row.
+    """
+    try:
+        table = pd.read_csv(path, skipinitialspace=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; {where_from}".removesuffix("; ")) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise UserError(
+            f"{path} lacks the column {' and '.join(missing)}; expected {','.join(columns)}, "
+            f"received {','.join(map(str, table.columns[:8]))}"
+        )
+    if table.empty:
+        raise UserError(f"{path} has no row")
+    names = table[columns[0]].astype(str).str.strip()
+    return table[columns].assign(**{columns[0]: names})
+
+
+def without_repeats(table: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """Drops repeated rows of a list.
+
+    Args:
+        table: A list whose first column holds names.
+        source: What to call it in the log.
+
+    Returns:
+        The rows of names that have one row, or several that agree; and the names whose rows contradict.
+    """
+    name = table.columns[0]
+    distinct = table.drop_duplicates()
+    if len(distinct) < len(table):
+        log.info("%s: %d repeated rows dropped", source, len(table) - len(distinct))
+    contradicting = distinct.duplicated(name, keep=False)
+    return distinct[~contradicting], list(distinct.loc[contradicting, name].unique())
+
+
+def picture_sizes(folder: Path) -> dict[str, int]:
+    """Sizes in bytes of a folder's pictures, by file name; other files and folders are passed over.
+
+    Raises:
+        UserError: The folder cannot be read, or a name in it is not UTF-8.
+    """
+    sizes = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(PICTURE_SUFFIXES) and not entry.is_dir():
+                    _refuse_unless_utf8(entry.name, folder)
+                    sizes[entry.name] = entry.stat().st_size if entry.is_file() else 0
+    except OSError as error:
+        raise UserError(f"folder {folder} cannot be read: {error.strerror}") from error
+    return sizes
+
+
+def _refuse_unless_utf8(name: str, folder: Path) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"folder {folder} has a file whose name is not UTF-8, {name!a}; rename it, in the lists, too"
+        ) from error

@@ -1,0 +1,58 @@
+"""What kinds of images differ in on their way into records: how a file is looked at and how it is encoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from data_prep.build_config import BuildConfig
+
+
+class Header(NamedTuple):
+    """What a file says of its place among others; "" and NaN where it does not say."""
+
+    patient_id: str = ""
+    study_id: str = ""
+    series_id: str = ""
+    position_mm: float = float("nan")
+
+
+class EncodedImage(NamedTuple):
+    """An image as records hold it; fields as in `schema.ImageRecord`.
+
+    Attributes:
+        corrections: What was repaired, of the modality's `corrections`.
+    """
+
+    encoded: bytes
+    image_format: str
+    height: int
+    width: int
+    channels: int
+    corrections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A kind of images.
+
+    Attributes:
+        name: `schema.CT` or `schema.PHOTOGRAPH`.
+        noun: What one image is called in messages.
+        group_noun: What a patient is called in messages.
+        image_format: From the build's settings, `DatasetInfo.image_format`.
+        windows: `DatasetInfo.windows`.
+        corrections: Kinds of repair that are counted, with the words for them in the summary.
+        read_header: Looks at a file without decoding it; raises `errors.UnreadableImage`.
+        encode: Reads and encodes a file by the build's settings; raises `errors.UnreadableImage`. Both are
+            functions of a module, as they are sent to other processes by name.
+    """
+
+    name: str
+    noun: str
+    group_noun: str
+    image_format: Callable[[BuildConfig], str]
+    windows: dict[str, list[int]]
+    corrections: dict[str, str]
+    read_header: Callable[[Path], Header]
+    encode: Callable[[Path, BuildConfig], EncodedImage]

@@ -1,0 +1,66 @@
+"""The settings of a build, completed and checked for its data set."""
+
+from dataclasses import replace
+
+from data_prep import schema
+from data_prep.build_config import BuildConfig
+from data_prep.datasets.base import Dataset
+from data_prep.errors import UserError
+from data_prep.split_rules import SplitRule
+
+CT_IMAGE_SIZE_PX = 256
+
+CT_ARGUMENTS = {
+    "image_size": "--image-size",
+    "twelve_bit_correction": "--no-twelve-bit-correction",
+    "compression": "--no-compression",
+}
+
+
+def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRule]:
+    """Fills what the settings leave open with the data set's own.
+
+    Returns:
+        The settings, in which only what does not apply to the data set is None; and the split rule.
+
+    Raises:
+        UserError: A setting does not apply to the data set, or has a value that it does not know.
+    """
+    rule = _split_rule(config.split, dataset)
+    if config.fractions is not None and not rule.fractions_apply:
+        raise UserError(
+            f"--fractions does not apply to {dataset.name}: its split is {rule.summary}; leave it out"
+        )
+    if not 0 <= config.fold < rule.folds:
+        folds = f"from 0 to {rule.folds - 1}" if rule.folds > 1 else "0: this split has no folds"
+        raise UserError(f"--fold is {config.fold}, expected {folds} ({dataset.name})")
+    config = replace(config, fractions=config.fractions or dataset.fractions, split=rule.name)
+    if dataset.modality.name == schema.CT:
+        return _with_ct_defaults(config), rule
+    for field, argument in CT_ARGUMENTS.items():
+        if getattr(config, field) is not None:
+            raise UserError(
+                f"{argument} is for CT; {dataset.name} has photographs, which keep their size and coding; "
+                "leave it out"
+            )
+    return config, rule
+
+
+def _split_rule(name: str | None, dataset: Dataset) -> SplitRule:
+    rules = {rule.name: rule for rule in dataset.split_rules}
+    if name is None:
+        return dataset.split_rules[0]
+    if name in rules:
+        return rules[name]
+    known = ", ".join(filter(None, rules))
+    expected = f"expected {known}" if known else "which has only one split; leave it out"
+    raise UserError(f"--split is {name!r} for {dataset.name}, {expected}")
+
+
+def _with_ct_defaults(config: BuildConfig) -> BuildConfig:
+    return replace(
+        config,
+        image_size=CT_IMAGE_SIZE_PX if config.image_size is None else config.image_size,
+        twelve_bit_correction=config.twelve_bit_correction is not False,
+        compression=config.compression is not False,
+    )
