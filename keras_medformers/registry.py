@@ -58,6 +58,28 @@ def resolve_name(name):
     return _entry(name).name
 
 
+def list_relatives(name):
+    """Registered names of the same architecture as `name`, itself included, sorted.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    builder = _entry(name).builder
+    return sorted(other.name for other in _ENTRIES.values() if other.builder is builder)
+
+
+def list_settings(name):
+    """Names of the architecture's settings that `create_model` takes for this model.
+
+    A model that is built on backbones has `"backbone_weights"` among them.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    parameters = inspect.signature(_entry(name).builder).parameters
+    return [parameter for parameter in parameters if parameter not in _COMMON_ARGUMENTS]
+
+
 def create_model(
     name, num_classes=None, input_shape=None, weights=None, classifier_activation=None, **config
 ):
@@ -124,7 +146,7 @@ def _entry(name):
 
 
 def _check_arguments(entry, config):
-    accepted = [p for p in inspect.signature(entry.builder).parameters if p not in _COMMON_ARGUMENTS]
+    accepted = list_settings(entry.name)
     for key in config:
         if key not in accepted:
             raise ValueError(
@@ -134,7 +156,7 @@ def _check_arguments(entry, config):
 
 
 def _with_pretrained_backbones(entry, settings):
-    if "backbone_weights" not in inspect.signature(entry.builder).parameters:
+    if "backbone_weights" not in list_settings(entry.name):
         raise ValueError(
             f"Model {entry.name!r} has no backbones, so there are no ImageNet weights for it. "
             "Expected: weights=None or a path. Received: weights='imagenet'."

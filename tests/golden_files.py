@@ -14,6 +14,15 @@ import recipe  # noqa: E402
 OUTPUT_TOLERANCE = 5e-5
 """Largest difference to the original, relative to the output's largest value."""
 
+GRADIENT_TOLERANCE = 1e-3
+"""Largest difference to the original's gradients, relative to each one's norm or product."""
+
+GRADIENT_NOISE = 1e-7
+"""What rounding in the original does to a gradient that nearly cancels, relative to the largest norm."""
+
+PRODUCT_NOISE = 1e-5
+"""The same for a product of gradient and parameter, relative to the product of their norms."""
+
 
 class GoldenModel:
     """One golden file: `weights` under the original's names, inputs and recorded outputs."""
@@ -32,6 +41,10 @@ class GoldenModel:
     def inputs(self, case):
         return recipe.inputs(self.info["cases"][case], self.info["seed"])
 
+    def outputs(self, case):
+        """Names of the recorded outputs."""
+        return list(self.info["cases"][case]["outputs"])
+
     def check(self, case, output, value):
         """Asserts that `value`, in the original's layout, is the recorded output."""
         value = np.asarray(value)
@@ -44,3 +57,23 @@ class GoldenModel:
         for part, expected in theirs.items():
             difference = np.abs(ours[part] - expected).max() / largest
             assert difference < OUTPUT_TOLERANCE, f"{key}:{part} differs by {difference:.2e}"
+
+    def check_gradients(self, parameters, gradients):
+        """Asserts that gradients of the mean squared logits have the recorded norms and products.
+
+        Args:
+            parameters: From original name to the parameter, in any layout.
+            gradients: From original name to its gradient, in the parameter's layout.
+        """
+        names, norms = self.info["gradients"]["names"], self.arrays["gradients/norm"]
+        assert set(parameters) == set(gradients) == set(names)
+        for name, norm, product in zip(names, norms, self.arrays["gradients/dot"]):
+            parameter = np.asarray(parameters[name], "float64")
+            gradient = np.asarray(gradients[name], "float64")
+            difference = abs(np.linalg.norm(gradient) - norm)
+            allowed = GRADIENT_TOLERANCE * norm + GRADIENT_NOISE * max(norms)
+            assert difference < allowed, f"norm of {name}'s gradient differs by {difference:.2e}"
+            difference = abs(np.sum(gradient * parameter) - product)
+            noise = max(PRODUCT_NOISE * norm, GRADIENT_NOISE * max(norms)) * np.linalg.norm(parameter)
+            allowed = GRADIENT_TOLERANCE * abs(product) + noise
+            assert difference < allowed, f"{name} times its gradient differs by {difference:.2e}"

@@ -1,5 +1,5 @@
 """One file per architecture; importing this package registers them all."""
 
-from keras_medformers.models import scopeformer
+from keras_medformers.models import gmic, hct, hifuse, scopeformer
 
-__all__ = ["scopeformer"]
+__all__ = ["gmic", "hct", "hifuse", "scopeformer"]

@@ -5,16 +5,19 @@ loaded again and compared with the Keras model before it gets its place, so a ve
 whole and right.
 """
 
+import contextlib
 import errno
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_medformers.serving.samples import sample_photographs, sample_slices_hu
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +40,20 @@ def export_saved_model(
     activation: str = "sigmoid",
     pixel_dtype: str = "int16",
     channels: int = 1,
+    encoded: bool = False,
     samples: Sequence[np.ndarray] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Path:
     """Exports `model` behind `preprocessor` as the next version in `directory`.
 
-    The SavedModel has two signatures, both with one input, `pixels`, of any batch, height and width:
+    The SavedModel has two signatures with one input, `pixels`, of any batch, height and width, and for
+    photographs, if asked for, a third one:
 
     - `serving_default`: `probabilities`, float32 `(batch, labels)`, and `labels`, the label names as strings
       `(batch, labels)`;
-    - `features`: `probabilities`, and `features`, the output of `feature_layer`.
+    - `features`: `probabilities`, and `features`, the output of `feature_layer`;
+    - `encoded`: as `serving_default`, from the input `encoded`, `(batch,)` strings: JPEG or PNG files, each
+      of any size. Grey ones become RGB, transparency is dropped; the orientation in EXIF is not applied.
 
     The label names are also the asset `labels.txt`, one a line. Each weight is stored once.
 
@@ -58,10 +65,12 @@ def export_saved_model(
         directory: Where the versions are; made if absent.
         feature_layer: Name of the layer whose output is the feature map.
         activation: Key of `ACTIVATIONS`.
-        pixel_dtype: Type of the raw pixels: `int16` for HU.
+        pixel_dtype: Type of the raw pixels: `int16` for HU, `uint8` for photographs.
         channels: Channels of the raw pixels.
+        encoded: Whether to add the signature `encoded`; the pixels have to be uint8 RGB for it.
         samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the SavedModel is
-            compared with `model`; `sample_slices_hu()` if not given.
+            compared with `model`; if not given, `sample_photographs()` for uint8 RGB, else
+            `sample_slices_hu()`.
         tolerance: Largest absolute difference allowed for probabilities; for features it is relative to
             the largest value and `FEATURE_SLACK` times as much.
 
@@ -76,12 +85,19 @@ def export_saved_model(
     label_names = _checked_labels(model, label_names)
     if activation not in ACTIVATIONS:
         raise ValueError(f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: {activation!r}")
-    samples = sample_slices_hu() if samples is None else samples
+    photographs = (pixel_dtype, channels) == ("uint8", 3)
+    if encoded and not photographs:
+        raise ValueError(
+            "`encoded` needs pixel_dtype='uint8' and channels=3, which is what JPEG and PNG decode to. "
+            f"Received: {pixel_dtype=}, {channels=}"
+        )
+    if samples is None:
+        samples = sample_photographs() if photographs else sample_slices_hu()
     if not len(samples):
         raise ValueError("`samples` must hold at least one batch of pixels to compare on. Received: none")
 
-    def apply(pixels):
-        features, outputs = features_and_outputs(preprocessor(pixels), training=False)
+    def network(inputs):
+        features, outputs = features_and_outputs(inputs, training=False)
         probabilities = ACTIVATIONS[activation](tf.cast(outputs, tf.float32))
         return {"features": tf.cast(features, tf.float32), "probabilities": probabilities}
 
@@ -90,36 +106,18 @@ def export_saved_model(
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory))
     try:
         pixels = tf.TensorSpec([None, None, None, channels], pixel_dtype, name="pixels")
-        _save(apply, pixels, label_names, partial / "model")
-        _compare(apply, partial / "model", samples, pixel_dtype, tolerance)
+        inputs = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+        module, signatures = _signatures(network, inputs, preprocessor, pixels, label_names, encoded)
+        _save(module, signatures, label_names, partial / "model")
+        loaded = tf.saved_model.load(str(partial / "model")).signatures
+        for batch in samples:
+            batch = tf.constant(np.asarray(batch), pixel_dtype)
+            _compare(network(preprocessor(batch)), loaded, batch, tolerance)
         version = _move_to_next_version(partial / "model", directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     logger.info("Exported %s", version)
     return version
-
-
-def sample_slices_hu(sizes_px: Sequence[int] = (512, 256), seed: int = 0) -> list[np.ndarray]:
-    """Head-like slices to compare models on: air, a ring of bone, noisy brain with a bright spot.
-
-    Args:
-        sizes_px: Side of each batch's slices.
-        seed: Seed of the noise.
-
-    Returns:
-        One int16 batch of HU per size, of shape `(batch, size, size, 1)`; the first has one slice, the next
-        two, ...
-    """
-    generator = np.random.default_rng(seed)
-    batches = []
-    for count, size in enumerate(sizes_px, start=1):
-        y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-        radius = np.hypot(x / 0.75, y / 0.9)
-        head = np.where(radius > 1, -1000, np.where(radius > 0.92, 1200, 35))
-        head = np.where(np.hypot(x - 0.2, y) < 0.12, 70, head)
-        noisy = head + generator.normal(0, 5, (count, size, size))
-        batches.append(np.rint(noisy).astype("int16")[..., None])
-    return batches
 
 
 def _features_and_outputs(model: keras.Model, feature_layer: str) -> keras.Model:
@@ -149,59 +147,105 @@ def _checked_labels(model: keras.Model, label_names: Sequence[str]) -> list[str]
     return label_names
 
 
-def _save(apply: Callable, pixels: tf.TensorSpec, label_names: list[str], path: Path) -> None:
-    """Writes the SavedModel. Both signatures call one traced function.
+def _signatures(
+    network: Callable,
+    inputs: tf.TensorSpec,
+    preprocessor: Callable,
+    pixels: tf.TensorSpec,
+    label_names: list[str],
+    encoded: bool,
+) -> tuple[tf.Module, dict]:
+    """The signatures, and a module with their variables. All call one traced network.
 
-    A plain `tf.Module` that holds just the variables of that function stores each weight once;
+    A plain `tf.Module` that holds just the variables of the functions stores each weight once;
     `keras.export.ExportArchive.track` would store it under the layers' names too.
     """
-    shared = tf.function(apply, input_signature=[pixels], autograph=False)
-    module = tf.Module()
-    module.model_variables = list(shared.get_concrete_function().variables)
+    shared = tf.function(network, input_signature=[inputs], autograph=False)
 
-    @tf.function(input_signature=[pixels], autograph=False)
-    def serving_default(pixels):
-        probabilities = shared(pixels)["probabilities"]
+    def preprocessed(pixels):
+        return tf.ensure_shape(tf.cast(preprocessor(pixels), inputs.dtype), inputs.shape)
+
+    def with_labels(probabilities):
         labels = tf.broadcast_to(tf.constant(label_names), tf.shape(probabilities))
         return {"probabilities": probabilities, "labels": labels}
 
     @tf.function(input_signature=[pixels], autograph=False)
-    def features(pixels):
-        return shared(pixels)
+    def serving_default(pixels):
+        return with_labels(shared(preprocessed(pixels))["probabilities"])
 
-    with tempfile.TemporaryDirectory() as folder:
+    @tf.function(input_signature=[pixels], autograph=False)
+    def features(pixels):
+        return shared(preprocessed(pixels))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")], autograph=False)
+    def from_encoded(encoded):
+        one_input = tf.TensorSpec(inputs.shape[1:], inputs.dtype)
+        images = tf.map_fn(
+            lambda file: preprocessed(_decode(file)[None])[0], encoded, fn_output_signature=one_input
+        )
+        return with_labels(shared(images)["probabilities"])
+
+    signatures = {"serving_default": serving_default, "features": features}
+    if encoded:
+        signatures["encoded"] = from_encoded
+    variables = [v for function in signatures.values() for v in function.get_concrete_function().variables]
+    module = tf.Module()
+    module.model_variables = list({v.ref(): v for v in variables}.values())
+    return module, signatures
+
+
+def _decode(encoded: tf.Tensor) -> tf.Tensor:
+    """The RGB pixels of a JPEG or PNG file, as the input pipeline decodes it: the operation takes both."""
+    return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def _save(module: tf.Module, signatures: dict, label_names: list[str], path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder, _no_talk_of_renamed_inputs():
         asset = Path(folder) / "labels.txt"
         asset.write_text("".join(f"{name}\n" for name in label_names), encoding="utf-8")
         module.labels_file = tf.saved_model.Asset(str(asset))
-        signatures = {"serving_default": serving_default, "features": features}
         tf.saved_model.save(module, str(path), signatures=signatures)
 
 
-def _compare(apply: Callable, path: Path, samples, pixel_dtype: str, tolerance: float) -> None:
-    loaded = tf.saved_model.load(str(path))
-    for batch in samples:
-        pixels = tf.constant(np.asarray(batch), pixel_dtype)
-        expected = apply(pixels)
-        served = loaded.signatures["features"](pixels=pixels)
-        default = loaded.signatures["serving_default"](pixels=pixels)
-        pairs = {
-            "probabilities": (default["probabilities"], expected["probabilities"], 1.0),
-            "features": (
-                served["features"],
-                expected["features"],
-                max(1.0, float(tf.reduce_max(tf.abs(expected["features"])))),
-            ),
-        }
-        for name, (received, wanted, scale) in pairs.items():
-            difference = float(np.max(np.abs(received.numpy() - wanted.numpy()))) / scale
-            # NaN has to fail too, so the comparison is not turned around.
-            allowed = tolerance if name == "probabilities" else FEATURE_SLACK * tolerance
-            if not difference <= allowed:
-                raise RuntimeError(
-                    f"The exported model's {name} differ from the Keras model's by {difference:.3g} on "
-                    f"slices of shape {tuple(pixels.shape)}; expected at most {allowed:g}. "
-                    "Nothing was exported."
-                )
+@contextlib.contextmanager
+def _no_talk_of_renamed_inputs() -> Iterator[None]:
+    """TensorFlow lists every captured weight, of a large model for pages, by way of absl's logger."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.setLevel(level)
+
+
+def _compare(expected: dict, signatures: dict, pixels: tf.Tensor, tolerance: float) -> None:
+    """Raises `RuntimeError` if a signature's result for the batch `pixels` is too far from `expected`."""
+    probabilities, features = expected["probabilities"], expected["features"]
+    largest_feature = max(1.0, float(tf.reduce_max(tf.abs(features))))
+    default = signatures["serving_default"](pixels=pixels)["probabilities"]
+    comparisons = [
+        ("probabilities", default, probabilities, tolerance),
+        (
+            "features",
+            signatures["features"](pixels=pixels)["features"] / largest_feature,
+            features / largest_feature,
+            FEATURE_SLACK * tolerance,
+        ),
+    ]
+    if "encoded" in signatures:
+        files = tf.stack([tf.io.encode_png(image) for image in pixels])
+        from_files = signatures["encoded"](encoded=files)["probabilities"]
+        comparisons.append(("probabilities from encoded images", from_files, probabilities, tolerance))
+    for name, received, wanted, allowed in comparisons:
+        difference = float(np.max(np.abs(received.numpy() - wanted.numpy())))
+        # NaN has to fail too, so the comparison is not turned around.
+        if not difference <= allowed:
+            raise RuntimeError(
+                f"The exported model's {name} differ from the Keras model's by {difference:.3g} on "
+                f"images of shape {tuple(pixels.shape)}; expected at most {allowed:g}. "
+                "Nothing was exported."
+            )
 
 
 def _move_to_next_version(path: Path, directory: Path) -> Path:

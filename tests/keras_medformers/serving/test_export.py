@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_medformers
-from keras_medformers.serving.export import export_saved_model, sample_slices_hu
+from keras_medformers.serving import export_saved_model, sample_slices_hu
 
 LABELS = ("any", "epidural", "subdural")
 
@@ -23,6 +23,7 @@ import tensorflow as tf
 
 loaded = tf.saved_model.load(sys.argv[1])
 results = {}
+assert sorted(loaded.signatures) == ["features", "serving_default"], sorted(loaded.signatures)
 for name, pixels in np.load(sys.argv[2]).items():
     default = loaded.signatures["serving_default"](pixels=tf.constant(pixels))
     features = loaded.signatures["features"](pixels=tf.constant(pixels))
@@ -174,6 +175,7 @@ def test_activations(model, preprocessor, tmp_path):
         ({"label_names": ("any", "two\nlines", "c")}, "single lines"),
         ({"activation": "tanh"}, "sigmoid, softmax, linear.*'tanh'"),
         ({"samples": []}, "samples"),
+        ({"encoded": True}, "uint8.*channels=3.*pixel_dtype='int16', channels=1"),
     ],
 )
 def test_refuses_what_does_not_fit(model, preprocessor, tmp_path, options, message):
