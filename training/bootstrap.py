@@ -1,10 +1,10 @@
 """Percentile intervals of scores by resampling patients.
 
-Slices of one patient resemble each other; resampling slices would make intervals too narrow. A draw takes as
-many patients as there are, with replacement, and every slice of each as often as its patient was drawn.
+Images of one patient resemble each other; resampling images would make intervals too narrow. A draw takes as
+many patients as there are, with replacement, and every image of each as often as its patient was drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,11 +23,11 @@ def log_loss_interval(losses: np.ndarray, cluster_ids: Sequence | None = None, *
     Returns:
         What `percentile_interval` returns.
     """
-    clusters = _cluster_indices(cluster_ids, len(losses))
+    clusters = cluster_indices(cluster_ids, len(losses))
     sums = np.bincount(clusters, weights=losses)
     sizes = np.bincount(clusters)
     return percentile_interval(
-        lambda drawn: (drawn @ sums) / (drawn @ sizes), clusters, cluster_ids is not None, **options
+        lambda drawn: (drawn @ sums) / (drawn @ sizes), clusters, _unit(cluster_ids), **options
     )
 
 
@@ -45,7 +45,7 @@ def auroc_interval(
     Returns:
         What `percentile_interval` returns.
     """
-    clusters = _cluster_indices(cluster_ids, len(labels))
+    clusters = cluster_indices(cluster_ids, len(labels))
     order = np.argsort(scores, kind="stable")
     positive = np.asarray(labels)[order] == 1
     sorted_scores = np.asarray(scores)[order]
@@ -61,44 +61,86 @@ def auroc_interval(
         with np.errstate(invalid="ignore"):
             return (positives * below).sum(axis=1) / pairs
 
-    return percentile_interval(weighted_aurocs, clusters, cluster_ids is not None, **options)
+    return percentile_interval(weighted_aurocs, clusters, _unit(cluster_ids), **options)
 
 
 def percentile_interval(
-    score, clusters: np.ndarray, clustered: bool, draws: int = DRAWS, seed: int = 0, level: float = 0.95
+    score: Callable[[np.ndarray], np.ndarray], clusters: np.ndarray, unit: str, **options
 ) -> dict:
-    """Interval between percentiles of a score over resampled clusters.
+    """Interval between percentiles of one score over resampled clusters.
 
     Args:
         score: Function from how often each cluster was drawn, float array `(draws, clusters)`, to scores
             `(draws,)`; NaN where a draw has no score.
         clusters: Cluster index of each sample, from 0.
-        clustered: Whether the clusters are patients.
-        draws: How many times to resample.
-        seed: The same seed gives the same interval.
-        level: Probability between the ends.
+        unit: What a cluster is.
+        **options: `draws`, `seed` and `level`, as in `percentile_intervals`.
 
     Returns:
         `low` and `high` (None, with a `reason`, if fewer than half of the draws have a score), `level`,
-        `draws` (those that count) and `unit` (`patient` or `sample`).
+        `draws` (those that count) and `unit`.
+    """
+    return percentile_intervals(lambda drawn: {"": score(drawn)}, clusters, unit, **options)[""]
+
+
+def percentile_intervals(
+    scores: Callable[[np.ndarray], Mapping[Hashable, np.ndarray]],
+    clusters: np.ndarray,
+    unit: str,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[Hashable, dict]:
+    """Intervals of several scores, all from the same draws.
+
+    Args:
+        scores: Function from how often each cluster was drawn, float array `(draws, clusters)`, to the scores
+            `(draws,)` by their keys; NaN where a draw has no score.
+        clusters: Cluster index of each sample, from 0.
+        unit: What a cluster is.
+        draws: How many times to resample.
+        seed: The same seed gives the same intervals.
+        level: Probability between the ends.
+
+    Returns:
+        By the scores' keys what `percentile_interval` returns.
     """
     count = int(clusters.max()) + 1
-    result = {
-        "low": None,
-        "high": None,
-        "level": level,
-        "draws": 0,
-        "unit": "patient" if clustered else "sample",
-    }
-    if count < 2:
-        return {**result, "reason": "there is only one to resample"}
-    scores = np.concatenate([score(drawn) for drawn in _draw(count, len(clusters), draws, seed)])
-    scores = scores[np.isfinite(scores)]
-    result["draws"] = len(scores)
-    if 2 * len(scores) < draws:
-        return {**result, "reason": "most draws hold positives or negatives only"}
-    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    return {**result, "low": float(low), "high": float(high)}
+    blocks = [scores(drawn) for drawn in _draw(count, len(clusters), draws, seed)]
+    empty = {"low": None, "high": None, "level": level, "draws": 0, "unit": unit}
+    intervals = {}
+    for key in blocks[0]:
+        drawn_scores = np.concatenate([block[key] for block in blocks])
+        drawn_scores = drawn_scores[np.isfinite(drawn_scores)]
+        if count < 2:
+            intervals[key] = {**empty, "reason": "there is only one to resample"}
+        elif 2 * len(drawn_scores) < draws:
+            reason = "most draws hold nothing that it could be taken from"
+            intervals[key] = {**empty, "draws": len(drawn_scores), "reason": reason}
+        else:
+            low, high = np.quantile(drawn_scores, [(1 - level) / 2, (1 + level) / 2])
+            ends = {"low": float(low), "high": float(high), "draws": len(drawn_scores)}
+            intervals[key] = {**empty, **ends}
+    return intervals
+
+
+def cluster_indices(cluster_ids: Sequence | None, samples: int) -> np.ndarray:
+    """Cluster index of each sample, from 0; each sample is its own cluster if there are no ids.
+
+    Raises:
+        ValueError: If there is not one id per sample.
+    """
+    if cluster_ids is None:
+        return np.arange(samples)
+    if len(cluster_ids) != samples:
+        raise ValueError(
+            f"`cluster_ids` must hold one id per sample, {samples}. Received: {len(cluster_ids)}"
+        )
+    return np.unique(np.asarray(cluster_ids).astype(str), return_inverse=True)[1]
+
+
+def _unit(cluster_ids: Sequence | None) -> str:
+    return "sample" if cluster_ids is None else "patient"
 
 
 def _draw(clusters: int, samples: int, draws: int, seed: int) -> Iterator[np.ndarray]:
@@ -108,13 +150,3 @@ def _draw(clusters: int, samples: int, draws: int, seed: int) -> Iterator[np.nda
     block = max(1, _WEIGHTS_AT_ONCE // samples)
     for start in range(0, draws, block):
         yield generator.multinomial(clusters, shares, size=min(block, draws - start)).astype("float64")
-
-
-def _cluster_indices(cluster_ids: Sequence | None, samples: int) -> np.ndarray:
-    if cluster_ids is None:
-        return np.arange(samples)
-    if len(cluster_ids) != samples:
-        raise ValueError(
-            f"`cluster_ids` must hold one id per sample, {samples}. Received: {len(cluster_ids)}"
-        )
-    return np.unique(np.asarray(cluster_ids).astype(str), return_inverse=True)[1]

@@ -10,6 +10,10 @@ import pandas as pd
 from training.bootstrap import DRAWS
 from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, constant_prevalence_score
 from training.metrics import by_study, multilabel_metrics
+from training.single_label import single_label_metrics
+
+MULTILABEL, SINGLE_LABEL = "multilabel", "single_label"
+"""Tasks: any number of labels per image, each with a probability of its own; or exactly one of them."""
 
 ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
 
@@ -17,12 +21,12 @@ ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
 def predictions_frame(
     ids: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
 ) -> pd.DataFrame:
-    """The table of `predictions.csv`: one row per slice.
+    """The table of `predictions.csv`: one row per image.
 
     Args:
         ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`; others are left
             out.
-        labels: 0 or 1, shape `(n, labels)`.
+        labels: 0 or 1, shape `(n, labels)`; one-hot where classes exclude each other.
         probabilities: Shape `(n, labels)`.
         label_names: Names of the columns of both.
 
@@ -53,7 +57,12 @@ def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         FileNotFoundError: If there is no such file.
         ValueError: If it has not the columns of `predictions_frame`.
     """
-    table = pd.read_csv(path, dtype={column: str for column in ID_COLUMNS if column != "position_mm"})
+    table = pd.read_csv(
+        path,
+        dtype={column: str for column in ID_COLUMNS if column != "position_mm"},
+        keep_default_na=False,  # an id may read "NA"
+        na_values={"position_mm": [""]},
+    )
     label_names = [column.removeprefix("label_") for column in table if column.startswith("label_")]
     needed = [*ID_COLUMNS, *(f"probability_{name}" for name in label_names)]
     absent = [column for column in needed if column not in table]
@@ -108,10 +117,10 @@ def evaluate_predictions(
         seed: Seed of the bootstrap.
 
     Returns:
-        The content of `evaluation.json`: `dataset`, `split`, `records`, `label_names`, `slices` and `studies`
-        (see `multilabel_metrics`), `study_rule`, `train_prevalence`, `prevalence` (of this split),
-        `constant_prevalence_score`, `improvement` (share of that score that the model's loss is below it;
-        negative if it is above) and `notes`.
+        The content of `evaluation.json`: `task` ("multilabel"), `dataset`, `split`, `records`, `label_names`,
+        `slices` and `studies` (see `multilabel_metrics`), `study_rule`, `train_prevalence`, `prevalence` (of
+        this split), `constant_prevalence_score`, `improvement` (share of that score that the model's loss is
+        below it; negative if it is above) and `notes`.
     """
     scoring = {"label_weights": label_weights, "threshold": threshold, "draws": draws, "seed": seed}
     patients = ids["patient_id"].astype(str).to_numpy()
@@ -119,15 +128,8 @@ def evaluate_predictions(
     studies = by_study(probabilities, labels, ids["study_id"].astype(str).to_numpy(), study_rule)
     prevalence = np.asarray(labels, "float64").mean(axis=0)
     constant_score = constant_prevalence_score(train_prevalence, label_weights, observed=prevalence)
-    unseen = [
-        name
-        for name, trained, observed in zip(label_names, train_prevalence, prevalence, strict=True)
-        if (trained <= PROBABILITY_MARGIN and observed > 0)
-    ]
-    notes = list(notes)
-    if unseen:
-        notes.append(f"constant score inflated: no training positives of {', '.join(unseen)}")
     return {
+        "task": MULTILABEL,
         "dataset": dataset,
         "split": split,
         "records": str(records),
@@ -145,7 +147,66 @@ def evaluate_predictions(
         "prevalence": prevalence.tolist(),
         "constant_prevalence_score": constant_score,
         "improvement": 1 - slices["log_loss"] / constant_score if constant_score > 0 else None,
-        "notes": notes,
+        "notes": [*notes, *_unseen_labels(label_names, train_prevalence, prevalence)],
+    }
+
+
+def evaluate_single_label(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    ids: pd.DataFrame,
+    label_names: Sequence[str],
+    train_prevalence: Sequence[float],
+    *,
+    dataset: str,
+    split: str = "test",
+    records: str = "",
+    notes: Sequence[str] = (),
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict:
+    """Scores predictions of exclusive classes against the majority class and the constant prevalence.
+
+    Args:
+        labels: One-hot, shape `(n, classes)`, or class indices, shape `(n,)`.
+        probabilities: Shape `(n, classes)`; each row sums to 1.
+        ids: The columns of `ID_COLUMNS`, one row per image; `patient_id` is the group that is resampled.
+        label_names: Names of the classes.
+        train_prevalence: Share of each class in the training split.
+        dataset: Name of the data set.
+        split: Name of the split that is scored.
+        records: Folder of the records that were read.
+        notes: What a reader has to know, such as "trained on phantoms".
+        draws: Bootstrap draws.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The content of `evaluation.json`: `task` ("single_label"), `dataset`, `split`, `records`,
+        `label_names`, `images` (see `single_label_metrics`), `beats_majority` (whether accuracy's whole
+        interval lies above the share of the commonest class of this split), `train_prevalence`, `prevalence`
+        (of this split), `constant_prevalence_score` (log loss of always predicting the training split's
+        shares), `improvement` (share of that score that the model's loss is below it; negative if it is
+        above) and `notes`.
+    """
+    groups = ids["patient_id"].astype(str).to_numpy()
+    images = single_label_metrics(labels, probabilities, label_names, groups, draws=draws, seed=seed)
+    prevalence = [images["labels"][name]["support"] / images["count"] for name in label_names]
+    predicted = np.clip(np.asarray(train_prevalence, "float64"), PROBABILITY_MARGIN, 1)
+    constant_score = float(-np.sum(prevalence * np.log(predicted)))
+    lowest_accuracy = images["accuracy_interval"]["low"]
+    return {
+        "task": SINGLE_LABEL,
+        "dataset": dataset,
+        "split": split,
+        "records": str(records),
+        "label_names": list(label_names),
+        "images": images,
+        "beats_majority": lowest_accuracy is not None and lowest_accuracy > images["majority_accuracy"],
+        "train_prevalence": [float(share) for share in train_prevalence],
+        "prevalence": prevalence,
+        "constant_prevalence_score": constant_score,
+        "improvement": 1 - images["log_loss"] / constant_score if constant_score > 0 else None,
+        "notes": [*notes, *_unseen_labels(label_names, train_prevalence, prevalence)],
     }
 
 
@@ -155,3 +216,14 @@ def write_evaluation(run_dir: str | Path, evaluation: dict) -> Path:
     partial = path.with_name(".evaluation.json.partial")
     partial.write_text(json.dumps(evaluation, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return partial.replace(path)
+
+
+def _unseen_labels(
+    label_names: Sequence[str], train_prevalence: Sequence[float], prevalence: Sequence[float]
+) -> list[str]:
+    unseen = [
+        name
+        for name, trained, observed in zip(label_names, train_prevalence, prevalence, strict=True)
+        if trained <= PROBABILITY_MARGIN and observed > 0
+    ]
+    return [f"constant score inflated: no training positives of {', '.join(unseen)}"] if unseen else []

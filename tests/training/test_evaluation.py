@@ -9,6 +9,7 @@ import pytest
 from training.evaluation import (
     arrays_of,
     evaluate_predictions,
+    evaluate_single_label,
     predictions_frame,
     read_predictions,
     write_evaluation,
@@ -79,6 +80,39 @@ def test_says_when_the_constant_score_is_inflated(ids, labels):
     assert "inflated: no training positives of epidural" in evaluation["notes"][0]
 
 
+def evaluate_classes(true, probabilities, ids, prevalence, **options):
+    return evaluate_single_label(
+        np.eye(2, dtype=int)[true], probabilities, ids, NAMES, prevalence, dataset="made_up", **options
+    )
+
+
+def test_exclusive_classes_are_compared_with_the_majority_and_the_prevalence(ids):
+    true = np.array([0] * 8 + [1] * 4)
+    right = np.where(np.eye(2)[true] == 1, 0.9, 0.1)
+    evaluation = evaluate_classes(true, right, ids, [0.5, 0.5], notes=["trained on phantoms"])
+    assert evaluation["task"] == "single_label"
+    assert evaluation["images"]["accuracy"] == 1 and evaluation["images"]["patients"] == 3
+    assert evaluation["images"]["majority_accuracy"] == pytest.approx(2 / 3)
+    assert evaluation["beats_majority"] is True
+    assert evaluation["prevalence"] == pytest.approx([2 / 3, 1 / 3])
+    assert evaluation["constant_prevalence_score"] == pytest.approx(np.log(2))
+    assert evaluation["improvement"] == pytest.approx(1 + np.log(0.9) / np.log(2))
+    assert evaluation["notes"] == ["trained on phantoms"]
+    json.dumps(evaluation, allow_nan=False)
+
+
+def test_the_majority_class_does_not_beat_itself(ids):
+    true = np.array([0] * 8 + [1] * 4)
+    evaluation = evaluate_classes(true, np.tile([0.9, 0.1], (12, 1)), ids, [1.0, 0.0])
+    assert evaluation["images"]["accuracy"] == evaluation["images"]["majority_accuracy"]
+    assert evaluation["beats_majority"] is False
+    assert evaluation["constant_prevalence_score"] == pytest.approx(-np.log(1e-7) / 3)
+    assert "no training positives of epidural" in evaluation["notes"][0]
+    one_patient = ids.assign(patient_id="p")
+    right = np.where(np.eye(2)[true] == 1, 0.9, 0.1)
+    assert evaluate_classes(true, right, one_patient, [0.5, 0.5])["beats_majority"] is False
+
+
 def test_files_come_back_as_written(ids, labels, tmp_path):
     probabilities = np.random.default_rng(0).random(labels.shape)
     predictions_frame(ids, labels, probabilities, NAMES).to_csv(tmp_path / "predictions.csv", index=False)
@@ -100,3 +134,11 @@ def test_a_table_without_its_columns_is_refused(ids, labels, tmp_path):
     ids.to_csv(tmp_path / "predictions.csv", index=False)
     with pytest.raises(ValueError, match="predictions.csv is not a table of predictions"):
         read_predictions(tmp_path / "predictions.csv")
+
+
+def test_ids_that_read_like_missing_values_stay(ids, labels, tmp_path):
+    ids = ids.assign(source_id=["NA", "None", "nan", *ids["source_id"][3:]], position_mm=np.nan)
+    predictions_frame(ids, labels, labels, NAMES).to_csv(tmp_path / "predictions.csv", index=False)
+    table, _ = read_predictions(tmp_path / "predictions.csv")
+    assert table["source_id"].tolist() == ids["source_id"].tolist()
+    assert table["position_mm"].isna().all()

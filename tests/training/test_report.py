@@ -4,41 +4,17 @@ import base64
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import Page
 from PIL import Image
 
-from training import figures
 from training.evaluation import evaluate_predictions, predictions_frame, read_predictions, write_evaluation
 from training.report import RIGHT, WRONG, choose_examples, read_epochs, write_report
 
 NAMES = ("any", "epidural", "<b>sub</b>dural")
-VOID_ELEMENTS = {"meta", "img", "br"}
-
-
-class Page(HTMLParser):
-    """Collects tags, attributes and text, and fails on elements that are not closed in order."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag not in VOID_ELEMENTS:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.fixture
@@ -161,6 +137,16 @@ def test_damaged_line_is_named(run_dir):
         write_report(run_dir)
 
 
+def test_an_evaluation_without_task_is_of_several_labels(run_dir):
+    evaluation = json.loads((run_dir / "evaluation.json").read_text())
+    assert evaluation.pop("task") == "multilabel"
+    write_evaluation(run_dir, evaluation)
+    assert "Per study" in write_report(run_dir).read_text()
+    write_evaluation(run_dir, {**evaluation, "task": "regression"})
+    with pytest.raises(ValueError, match="unknown task 'regression'"):
+        write_report(run_dir)
+
+
 def test_examples_are_the_most_confident_one_per_study():
     table = pd.DataFrame(
         {
@@ -175,37 +161,3 @@ def test_examples_are_the_most_confident_one_per_study():
     groups = choose_examples(table, ["any"], per_group=4)
     assert groups == {RIGHT: ["a", "c", "d", "e"], WRONG: ["f", "h", "g"]}
     assert choose_examples(table[:1], ["any"]) == {RIGHT: ["a"], WRONG: []}
-
-
-def test_learning_curves_mark_the_lowest_and_the_constant_score():
-    rows = [{"epoch": epoch, "val_log_loss": loss} for epoch, loss in ((1, 0.4), (2, 0.2), (3, 0.3))]
-    axes = figures.learning_curves(rows, 0.35, "test").axes[0]
-    texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "lowest: 0.2000, epoch 2" in texts
-    assert "constant prevalence, test split: 0.3500" in texts
-
-
-def test_calibration_points_are_observed_shares():
-    labels = np.array([0] * 9 + [1] + [1, 1, 1, 0])
-    probabilities = np.array([0.05] * 10 + [1.0] * 4)
-    axes = figures.calibration(labels, probabilities, "any").axes[0]
-    points = axes.containers[0].lines[0]
-    np.testing.assert_allclose(points.get_xdata(), [0.05, 1.0])
-    np.testing.assert_allclose(points.get_ydata(), [0.1, 0.75])
-
-
-def test_slices_are_shown_in_the_brain_window():
-    example = figures.ExampleSlice("one", np.zeros((8, 8, 1), "int16"), [1, 0], [0.9, 0.1])
-    figure = figures.example_sheet({RIGHT: [example], WRONG: []}, ["any", "epidural"])
-    image = next(axes.images[0] for axes in figure.subfigs[0].axes if axes.images)
-    assert image.get_clim() == (0, 80)
-
-
-def test_labels_of_one_class_have_no_curve():
-    labels = np.array([[1, 0], [0, 0], [1, 0]])
-    probabilities = np.full((3, 2), 0.5)
-    for draw in (figures.roc_curves, figures.precision_recall_curves):
-        legend = draw(labels, probabilities, ["any", "epidural"]).axes[0].get_legend()
-        assert [text.get_text().split(":")[0] for text in legend.get_texts()] == ["any"]
-    nothing = np.zeros((3, 2), int)
-    assert figures.to_png(figures.roc_curves(nothing, probabilities, ["any", "epidural"]))

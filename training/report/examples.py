@@ -1,0 +1,114 @@
+"""Which images a report shows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from training.evaluation import MULTILABEL, SINGLE_LABEL, arrays_of
+from training.figures import Example
+
+RIGHT, WRONG = "Most confident, and right", "Most confident, and wrong"
+EXAMPLES_PER_GROUP = {MULTILABEL: 4, SINGLE_LABEL: 8}
+
+
+def choose_examples(
+    predictions: pd.DataFrame,
+    label_names: Sequence[str],
+    threshold: float = 0.5,
+    per_group: int | None = None,
+    task: str = MULTILABEL,
+) -> dict[str, list[str]]:
+    """Source ids of the images on which the model was most confident, right and wrong.
+
+    With several labels per image, confidence is about the first label; half of each group are images with it
+    where there are such. With exclusive classes it is about the predicted class; the most confident image of
+    each true class comes before the second of any. No two are of one study.
+
+    Args:
+        predictions: The table of `predictions.csv`.
+        label_names: Its labels.
+        threshold: With several labels, a probability at or above it counts as a positive prediction.
+        per_group: Most images in a group; `EXAMPLES_PER_GROUP` of the task if not given.
+        task: `multilabel` or `single_label`.
+
+    Returns:
+        Ids by the group's title.
+    """
+    per_group = EXAMPLES_PER_GROUP[task] if per_group is None else per_group
+    if task == SINGLE_LABEL:
+        return _of_exclusive_classes(predictions, label_names, per_group)
+    return _of_first_label(predictions, label_names[0], threshold, per_group)
+
+
+def examples_of(
+    predictions: pd.DataFrame,
+    label_names: Sequence[str],
+    images: Mapping[str, np.ndarray],
+    threshold: float = 0.5,
+    task: str = MULTILABEL,
+) -> dict[str, list[Example]]:
+    """The chosen ones among the images that are there, with their labels and probabilities.
+
+    Args:
+        predictions: The table of `predictions.csv`.
+        label_names: Its labels.
+        images: Images by source id.
+        threshold: As in `choose_examples`.
+        task: As in `choose_examples`.
+
+    Returns:
+        Examples by the group's title.
+    """
+    shown = predictions[predictions["source_id"].isin(list(images))]
+    labels, probabilities = arrays_of(shown, label_names)
+    rows = {source_id: i for i, source_id in enumerate(shown["source_id"])}
+
+    def example(source_id: str) -> Example:
+        row = rows[source_id]
+        title = source_id
+        if task == SINGLE_LABEL:
+            true, predicted = labels[row].argmax(), probabilities[row].argmax()
+            title += f"\n{label_names[true]}"
+            title += "" if predicted == true else f",\ntaken for {label_names[predicted]}"
+        return Example(title, images[source_id], labels[row], probabilities[row])
+
+    chosen = choose_examples(shown, label_names, threshold, task=task)
+    return {title: [example(source_id) for source_id in ids] for title, ids in chosen.items()}
+
+
+def _of_first_label(
+    predictions: pd.DataFrame, first: str, threshold: float, per_group: int
+) -> dict[str, list[str]]:
+    present = predictions[f"label_{first}"] == 1
+    said_present = predictions[f"probability_{first}"] >= threshold
+    confidence = (predictions[f"probability_{first}"] - threshold).abs()
+    ranked = predictions.assign(present=present).loc[
+        confidence.sort_values(ascending=False, kind="stable").index
+    ]
+    groups = {}
+    for title, chosen in ((RIGHT, present == said_present), (WRONG, present != said_present)):
+        candidates = ranked[chosen.loc[ranked.index]].drop_duplicates("study_id")
+        with_label, without_label = candidates[candidates.present], candidates[~candidates.present]
+        positives = min(len(with_label), max((per_group + 1) // 2, per_group - len(without_label)))
+        picked = pd.concat([with_label.head(positives), without_label.head(per_group - positives)])
+        groups[title] = picked["source_id"].tolist()
+    return groups
+
+
+def _of_exclusive_classes(
+    predictions: pd.DataFrame, label_names: Sequence[str], per_group: int
+) -> dict[str, list[str]]:
+    labels, probabilities = arrays_of(predictions, label_names)
+    ranked = predictions.assign(
+        true=labels.argmax(axis=1),
+        predicted=probabilities.argmax(axis=1),
+        confidence=probabilities.max(axis=1),
+    ).sort_values("confidence", ascending=False, kind="stable")
+    groups = {}
+    for title, chosen in ((RIGHT, ranked.true == ranked.predicted), (WRONG, ranked.true != ranked.predicted)):
+        candidates = ranked[chosen].drop_duplicates("study_id")
+        turns = candidates.groupby("true").cumcount().sort_values(kind="stable")
+        picked = candidates.loc[turns.index].head(per_group)
+        groups[title] = picked.sort_values("true", kind="stable")["source_id"].tolist()
+    return groups

@@ -1,0 +1,87 @@
+"""Reads a run folder's results and writes its report.
+
+Made from `evaluation.json`, `predictions.csv`, `metrics.jsonl`, and `config.json` if it is there.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from training.evaluation import MULTILABEL, SINGLE_LABEL, read_predictions
+from training.report.multilabel import render_multilabel
+from training.report.single_label import render_single_label
+
+RENDERERS = {MULTILABEL: render_multilabel, SINGLE_LABEL: render_single_label}
+
+
+def write_report(run_dir: str | Path, images: Mapping[str, np.ndarray] | None = None) -> Path:
+    """Writes `report.html` and `figures/*.png` into a run folder that has been evaluated.
+
+    Args:
+        run_dir: The run folder.
+        images: Slices in HU, or photographs as uint8 `(height, width, 3)`, by source id, for the sheet of
+            examples; take the ids from `choose_examples`. Without them the page has no such sheet.
+
+    Returns:
+        Path of `report.html`.
+
+    Raises:
+        FileNotFoundError: If the evaluation, the predictions or the metrics are not there.
+        ValueError: If one of them cannot be read.
+    """
+    run_dir = Path(run_dir)
+    predictions, label_names = read_predictions(_existing(run_dir / "predictions.csv"))
+    evaluation = _read_json(_existing(run_dir / "evaluation.json"))
+    config_path = run_dir / "config.json"
+    task = evaluation.get("task", MULTILABEL)
+    if task not in RENDERERS:
+        raise ValueError(f"{run_dir / 'evaluation.json'} is of the unknown task {task!r}")
+    report = RENDERERS[task](
+        evaluation,
+        predictions,
+        label_names,
+        read_epochs(_existing(run_dir / "metrics.jsonl")),
+        images,
+        _read_json(config_path) if config_path.is_file() else {},
+    )
+    (run_dir / "figures").mkdir(exist_ok=True)
+    for name, png in report.pictures.items():
+        (run_dir / "figures" / name).write_bytes(png)
+    path = run_dir / "report.html"
+    path.write_text(report.html, encoding="utf-8")
+    return path
+
+
+def read_epochs(path: str | Path) -> list[dict]:
+    """Reads `metrics.jsonl`; of an epoch that was run again after an interruption, the last row counts.
+
+    Raises:
+        ValueError: If a line is not a JSON object with an epoch; the message has its number.
+    """
+    rows = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            rows[row["epoch"]] = row
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}, is not a JSON object with an epoch: {error}") from error
+    return [rows[epoch] for epoch in sorted(rows)]
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no {path}. Expected a run folder that has been trained and evaluated"
+        )
+    return path
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
