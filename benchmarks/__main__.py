@@ -1,16 +1,18 @@
-"""Runs every benchmark with its defaults: `python -m benchmarks`."""
+"""Runs every benchmark: `python -m benchmarks`; each has more options as a program of its own."""
 
 import sys
 
-from benchmarks import re_attention, records
+from benchmarks import hifuse, multiply_adds, re_attention, records
 from data_prep import command_line, tfrecords
 
 
 def main(argv=None):
     """Makes the phantoms if they are not there, then runs the benchmarks one after the other."""
     tfrecords.main([])
-    for benchmark in (records, re_attention):
+    for benchmark in (records, re_attention, multiply_adds):
         benchmark.main([])
+    # XLA takes minutes to compile a training step, and on CPUs it is slower.
+    hifuse.main(["--sizes", "tiny", "--modes", "eager", "compiled"])
 
 
 if __name__ == "__main__":

@@ -126,7 +126,8 @@ def preprocessor(name, image_size=None):
 
     Args:
         name: A name from `list_models()`.
-        image_size: Side of the network's input in pixels; the paper's by default.
+        image_size: Side of the network's input in pixels; the paper's by default. Where the paper's input
+            is not square, images keep their size by default.
 
     Returns:
         A `keras.layers.Layer`.
@@ -135,7 +136,8 @@ def preprocessor(name, image_size=None):
         ValueError: If there is no such model.
     """
     entry = _entry(name)
-    return entry.preprocessor(image_size=image_size or entry.input_shape[0])
+    height, width = entry.input_shape[:2]
+    return entry.preprocessor(image_size=image_size or (height if height == width else None))
 
 
 def _entry(name):

@@ -1,0 +1,69 @@
+"""The benchmark's table, its check of both sides and its arguments; and one side at work."""
+
+import numpy as np
+import pytest
+
+from benchmarks import hifuse
+from benchmarks.hifuse_sides import COMPILED, FORWARD, NUM_CLASSES, ORIGINAL, Side, images_and_labels
+from data_prep import command_line
+
+ROW = {
+    "size": "tiny", "batch": 8, "what": "forward", "mode": "compiled", "milliseconds": 50.4,
+    "original_milliseconds": 100.8, "memory_mib": (1500.0, 700.0), "original_memory_mib": (1000.0, 200.0),
+}  # fmt: skip
+
+
+def test_table():
+    alone = ROW | {"original_milliseconds": None, "original_memory_mib": None}
+
+    with_original, without = hifuse.table([ROW, alone]).splitlines()
+
+    assert with_original.split() == "tiny, batch 8, forward, compiled 50 101 0.50 1500 1000 1.50 1.00".split()
+    assert without.split() == "tiny, batch 8, forward, compiled 50 - - 1500 - - -".split()
+    assert len(with_original) == len(without) == len(hifuse.HEADER.rstrip("\n"))
+
+
+def test_sides_that_differ_are_not_timed():
+    logits = np.array([[1.0, -4.0]])
+    hifuse._check_equal(logits + 1e-4, logits, "same")
+    with pytest.raises(RuntimeError, match="logits of other differ .* by 2.5e-01 of the largest"):
+        hifuse._check_equal(logits + 1, logits, "other")
+    with pytest.raises(RuntimeError, match="differ"):
+        hifuse._check_equal(logits * np.nan, logits, "no number")
+
+
+def test_inputs_are_the_same_every_time():
+    images, labels = images_and_labels(2)
+    assert images.shape == (2, 224, 224, 3) and labels.shape == (2,) and labels.max() < NUM_CLASSES
+    assert np.array_equal(images, images_and_labels(2)[0])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--repeats=4"], "--repeats is 4, expected at least 5"),
+        (["--batches", "0"], "--batches is [0], expected at least 1 each"),
+        (["--original=absent"], "--original absent has no main_model.py"),
+    ],
+)
+def test_mistakes(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command_line.run(hifuse.main, arguments) == command_line.USER_ERROR_EXIT_CODE
+    assert message in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_error_in_a_side_comes_through(tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "main_model.py").write_text("raise ImportError('no module named nonsense')\n")
+    with pytest.raises(RuntimeError, match="original tiny: no module named nonsense"):
+        with Side(ORIGINAL, "tiny", 1, tmp_path, None):
+            pass
+
+
+@pytest.mark.slow
+def test_a_side_of_ours():
+    with Side(COMPILED, "tiny", 1, None, None) as side:
+        assert side.milliseconds(FORWARD) > 0
+        assert side.logits().shape == (1, NUM_CLASSES)
+        peak, libraries = side.memory_mib()
+        assert peak > libraries > 100
