@@ -1,8 +1,6 @@
 """A build from a data set's folder to a finished folder of records."""
 
 import collections
-import csv
-import io
 import logging
 import time
 from importlib import metadata
@@ -19,6 +17,7 @@ from data_prep.plan import Plan, make_plan
 from data_prep.resolve_config import resolve
 from data_prep.schema import DatasetInfo
 from data_prep.splits import SPLITS
+from data_prep.whole_files import write_atomically, write_csv
 from data_prep.workers import Workers
 from data_prep.writer import ShardResult
 
@@ -85,14 +84,14 @@ def build(
     rejects = sorted(
         {*listing.rejects, *plan.rejects, *(one for result in results.values() for one in result.rejects)}
     )
-    writer.write_atomically(records_dir / schema.REJECTS_NAME, _to_csv(rejects))
+    write_csv(records_dir / schema.REJECTS_NAME, Reject._fields, rejects)
     if not any(result.records for result in results.values()):
         raise UserError(
             f"none of {len(listing.files) + len(listing.rejects)} {noun}s in {data_dir} could be read; "
             f"{records_dir / schema.REJECTS_NAME} says why. {_top_reasons(rejects)}"
         )
     info = _describe(config, dataset, listing, plan, results, len(rejects), records_dir)
-    writer.write_atomically(records_dir / schema.INFO_NAME, info.to_json())
+    write_atomically(records_dir / schema.INFO_NAME, info.to_json())
     writer.finish(records_dir)
     _log_summary(info, dataset.modality, rejects, time.monotonic() - started_s)
     _check_rejects(info, max_reject_share, noun)
@@ -216,14 +215,6 @@ def _top_reasons(rejects: list[Reject]) -> str:
         return ""
     counts = collections.Counter(reject.reason for reject in rejects).most_common(REASONS_SHOWN)
     return "Most often: " + "; ".join(f"{count} x {reason}" for reason, count in counts) + "."
-
-
-def _to_csv(rejects: list[Reject]) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(Reject._fields)
-    rows.writerows(rejects)
-    return text.getvalue()
 
 
 def _version() -> str:

@@ -19,6 +19,7 @@ from data_prep.modality import EncodedImage, Modality
 from data_prep.plan import DIED_READING, Plan, PlannedImage, progress
 from data_prep.quiet_tensorflow import import_tensorflow
 from data_prep.schema import ImageRecord, serialize
+from data_prep.whole_files import write_atomically
 from data_prep.workers import WorkerDied, Workers
 
 WORK_NAME = ".build"
@@ -122,13 +123,6 @@ def clear(records_dir: Path, also: tuple[str, ...]) -> None:
 def finish(records_dir: Path) -> None:
     """Removes the work folder."""
     shutil.rmtree(records_dir / WORK_NAME)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file that is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 def _write(path: Path, images: list[PlannedImage], results: Iterator) -> tuple[list[Reject], dict[str, int]]:

@@ -173,7 +173,7 @@ def test_a_finished_set_is_left_alone(phantoms):
 
 def test_an_interrupted_run_goes_on(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    arguments = ["--patients", "40", "--slices-per-series", "3", "--image-size", "128", "--workers", "1"]
+    arguments = ["--patients", "20", "--slices-per-series", "3", "--image-size", "128", "--workers", "1"]
     program = [sys.executable, "-m", "data_prep.phantom_head_ct", *arguments, "--output"]
     process = subprocess.Popen([*program, str(broken)], stderr=subprocess.PIPE, text=True)
     while not (broken / ".progress" / "0.json").exists() and process.poll() is None:
