@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from data_prep import phantom_head_ct, schema
+from data_prep import phantom_head_ct, phantom_skin, schema
 from data_prep.dicom_ct import read_slice
-from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
 from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, slice_id
 
 pytestmark = pytest.mark.slow
@@ -136,3 +136,54 @@ def test_export_counts_up_and_evaluate_repeats_the_scores(run):
     assert (run_dir / "export" / "efficient_scopeformer" / "2" / "saved_model.pb").is_file()
     after = json.loads((run_dir / "evaluation.json").read_text())
     assert after["slices"]["log_loss"] == pytest.approx(before["slices"]["log_loss"], rel=1e-5)
+
+
+PICTURES_ARGS = (
+    "--set epochs=1 batch_size=8 input_size=64 'model_config.depths=[1,1]' 'model_config.embed_dims=[8,16]' "
+    "'model_config.num_heads=[1,2]' model_config.window_size=4"
+)
+
+
+@pytest.fixture(scope="module")
+def picture_run(tmp_path_factory):
+    """What `make train` leaves behind of pictures, and what it said."""
+    folder = tmp_path_factory.mktemp("end_to_end_pictures")
+    config = phantom_skin.PhantomSkinConfig(images=60, least_share=0.1, seed=1)
+    phantom_skin.make(folder / "data", config, workers=2)
+    output = make(
+        "train",
+        MODEL="hifuse_narrow",
+        DATASET="phantom_skin",
+        DATA_DIR=folder / "data",
+        RECORDS=folder / "records",
+        RUN=folder / "run",
+        ARGS=PICTURES_ARGS,
+    )
+    return folder / "run", output
+
+
+def test_train_leaves_a_whole_run_folder_of_pictures(picture_run):
+    run_dir, output = picture_run
+    for name in (
+        "config.json", "metrics.jsonl", "model.keras", "evaluation.json", "predictions.csv", "report.html",
+        "figures/confusion.png", "export/hifuse_narrow/1/saved_model.pb",
+    ):
+        assert (run_dir / name).is_file(), name
+    scores = json.loads((run_dir / "evaluation.json").read_text())
+    assert scores["task"] == "single_label" and any("phantoms" in note for note in scores["notes"])
+    assert f"macro F1 {scores['images']['f1']:.1%}" in output and str(run_dir / "report.html") in output
+
+
+def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
+    run_dir, _ = picture_run
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    folder = run_dir.parent / "data" / "ISIC2018_Task3_Training_Input"
+    pictures = sorted(folder.iterdir())[:6]
+    for path in pictures:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    output = make("predict", RUN=run_dir, DATA_DIR=tmp_path, ARGS=f"--output {tmp_path / 'table.csv'}")
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert list(table.columns) == ["file", "class", *SKIN_LESION_LABELS] and len(table) == 6
+    np.testing.assert_allclose(table[list(SKIN_LESION_LABELS)].sum(axis=1), 1, atol=1e-5)
+    assert set(table["class"]) <= set(SKIN_LESION_LABELS)
+    assert "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output

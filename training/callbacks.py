@@ -8,17 +8,13 @@ import shutil
 import time
 
 import keras
-import numpy as np
 import pandas as pd
 
 from data_prep.errors import UserError
 from training.input_pipeline import evaluation_batches, labels_and_ids
-from training.metrics import multilabel_metrics
 
 METRICS_FILE = "metrics.jsonl"
 CSV_FILE = "metrics.csv"
-VALIDATION_METRICS = ("log_loss", "accuracy", "weighted_accuracy", "recall")
-LABEL_METRICS = ("auroc", "accuracy", "recall")
 
 
 class TrainingDiverged(UserError):
@@ -28,34 +24,25 @@ class TrainingDiverged(UserError):
 class Validation(keras.callbacks.Callback):
     """Scores the whole validation split at the end of an epoch and adds the scores to the logs.
 
-    The metrics that do not average over batches (AUROC, recall) are exact this way, and no replica
+    The metrics that do not average over batches (AUROC, recall, F1) are exact this way, and no replica
     of a distributed model is left without data.
 
     Args:
         source: `Source` of the validation split.
-        batch_size: Slices per step.
-        label_names: Names of the outputs.
-        label_weights: Weights of the log loss.
+        batch_size: Images per step.
+        task: What the model is trained for, see `training.tasks`.
     """
 
-    def __init__(self, source, batch_size, label_names, label_weights):
+    def __init__(self, source, batch_size, task):
         super().__init__()
         self.batches = evaluation_batches(source, batch_size)
         self.labels, _ = labels_and_ids(source)
-        self.label_names = label_names
-        self.label_weights = label_weights
+        self.task = task
 
     def on_epoch_end(self, epoch, logs=None):
         logits = self.model.predict(self.batches, verbose=0)[: len(self.labels)]
-        probabilities = 1.0 / (1.0 + np.exp(-np.asarray(logits, "float64")))
-        scores = multilabel_metrics(
-            self.labels, probabilities, self.label_names, self.label_weights, draws=1
-        )
-        named = {f"val_{name}": scores[name] for name in VALIDATION_METRICS}
-        for label in self.label_names:
-            of_label = scores["labels"][label]
-            named.update({f"val_{name}_{label}": of_label[name] for name in LABEL_METRICS})
-        logs.update({name: value for name, value in named.items() if value is not None})
+        scores = self.task.validation_scores(self.labels, self.task.probabilities(logits))
+        logs.update({f"val_{name}": value for name, value in scores.items() if value is not None})
 
 
 class MetricsFile(keras.callbacks.Callback):
@@ -64,7 +51,7 @@ class MetricsFile(keras.callbacks.Callback):
     Args:
         run_dir: The run's folder.
         steps_per_epoch: Optimizer steps in an epoch.
-        batch_size: Slices per step.
+        batch_size: Images per step.
     """
 
     def __init__(self, run_dir, steps_per_epoch, batch_size):
@@ -89,7 +76,7 @@ class MetricsFile(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "steps": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             "seconds": round(self.seconds, 2),
-            "slices_per_second": round(self.steps_per_epoch * self.batch_size / self.seconds, 2),
+            "images_per_second": round(self.steps_per_epoch * self.batch_size / self.seconds, 2),
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             **{key: value for key, value in logs.items()},
         }
@@ -107,15 +94,17 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         run_dir: The run's folder.
         monitor: The logs' key whose lowest value is the best.
+        higher_is_better: Whether the highest is, instead.
     """
 
-    def __init__(self, run_dir, monitor="val_log_loss"):
+    def __init__(self, run_dir, monitor="val_log_loss", higher_is_better=False):
         super().__init__()
         self.folder = pathlib.Path(run_dir) / "checkpoints"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.monitor = monitor
         self.best_file = self.folder / "best.weights.h5"
-        self.best = math.inf
+        self.higher_is_better = higher_is_better
+        self.best = -math.inf if higher_is_better else math.inf
 
     def finished_epochs(self):
         """Number of epochs that the last whole checkpoint has behind it."""
@@ -132,8 +121,9 @@ class Checkpoints(keras.callbacks.Callback):
         self.best = json.loads((last / "state.json").read_text())["best"]
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs[self.monitor] < self.best:
-            self.best = logs[self.monitor]
+        value = logs[self.monitor]
+        if value > self.best if self.higher_is_better else value < self.best:
+            self.best = value
             temporary = self.folder / "tmp-best.weights.h5"
             self.model.save_weights(temporary)
             os.replace(temporary, self.best_file)

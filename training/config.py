@@ -19,34 +19,42 @@ class Config:
         model: A name from `keras_medformers.list_models()`.
         dataset: Name of the data set that the records were made from.
         records: Folder of the TFRecords.
-        model_config: Further arguments of `create_model`.
-        backbone_weights: `"imagenet"`, `"none"`, or one weights file per backbone.
+        model_config: Settings of the architecture, see the model's builder.
+        weights: `"none"`, or a `.weights.h5` or `.keras` file of the whole model to start from.
+        backbone_weights: `"imagenet"`, `"none"`, or one weights file per backbone; of no effect for
+            models without backbones.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up.
         input_size: Side of the network's input in pixels.
-        batch_size: Slices per step, over all devices together.
+        batch_size: Images per step, over all devices together.
         epochs: Passes over the training split.
         learning_rate: Peak of the schedule.
         final_learning_rate: Where the cosine ends.
         warmup_epochs: Linear rise to the peak.
         weight_decay: AdamW's, not on biases and norms.
-        label_weights: Weight of each label in the loss.
-        augmentation: `"none"`, `"soft"` or `"hard"`.
+        label_weights: Weight of each label in the loss; left empty, all labels weigh the same. For
+            labels that may occur together only.
+        augmentation: `"none"`; for CT `"soft"` or `"hard"`; for photographs `"crop"`, a random crop of
+            random shape, resized, and a random exchange of left and right.
+        crop_min_area: Smallest share of a photograph that `"crop"` leaves.
         feature_records: `"auto"` trains on stored backbone features wherever nothing below the
             projections trains; `"never"` runs the backbones in every step.
         feature_copies: Augmented copies of the training split among the feature records; 0 stores
-            the slices as they are.
+            the images as they are.
         precision: Keras dtype policy of what is trained.
-        shuffle_buffer: Slices that are mixed at a time.
+        shuffle_buffer: Images that are mixed at a time.
         seed: Seed of weights, order and augmentation.
         deterministic: Whether to ask TensorFlow for deterministic operations, too. The order of
             the data depends on the seed alone either way.
-        label_names: Names of the outputs in order; filled in from the records.
+        label_names: Names of the outputs in order; filled in from the records, as the next two are.
+        task: `"multilabel"`, or `"single_label"` where an image has exactly one of the labels.
+        modality: `"ct"` or `"photograph"`.
     """
 
     model: str
     dataset: str
     records: str
     model_config: dict = dataclasses.field(default_factory=dict)
+    weights: str = "none"
     backbone_weights: str | tuple[str, ...] = "imagenet"
     frozen_fraction: float = 1.0
     input_size: int = 256
@@ -56,8 +64,9 @@ class Config:
     final_learning_rate: float = 1e-6
     warmup_epochs: float = 1.0
     weight_decay: float = 0.01
-    label_weights: tuple[float, ...] = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    label_weights: tuple[float, ...] = ()
     augmentation: str = "none"
+    crop_min_area: float = 0.08
     feature_records: str = "auto"
     feature_copies: int = 0
     precision: str = "float32"
@@ -65,16 +74,22 @@ class Config:
     seed: int = 0
     deterministic: bool = False
     label_names: tuple[str, ...] = ()
+    task: str = "multilabel"
+    modality: str = "ct"
 
     def __post_init__(self):
-        _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard"))
+        _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard", "crop"))
         _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
         _expect_one_of("precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
+        _expect_one_of("task", self.task, ("multilabel", "single_label"))
+        _expect_one_of("modality", self.modality, ("ct", "photograph"))
         for name in ("batch_size", "epochs", "input_size", "shuffle_buffer"):
             if getattr(self, name) < 1:
                 raise UserError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if not 0 <= self.frozen_fraction <= 1:
             raise UserError(f"expected frozen_fraction within [0, 1], received {self.frozen_fraction}")
+        if not 0 < self.crop_min_area <= 1:
+            raise UserError(f"expected crop_min_area within (0, 1], received {self.crop_min_area}")
         for name in ("feature_copies", "final_learning_rate", "seed", "warmup_epochs", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"expected {name} of at least 0, received {getattr(self, name)}")
@@ -82,21 +97,25 @@ class Config:
             raise UserError(f"expected a finite learning_rate above 0, received {self.learning_rate}")
 
     def with_overrides(self, assignments):
-        """A copy with `key=value` texts applied, values read as JSON where they are.
+        """A copy with `key=value` texts applied in turn, values read as JSON where they are.
+
+        `model_config.NAME=value` sets one of the architecture's settings and leaves the others.
 
         Raises:
             UserError: If a key is no field, with near matches, or a value is of another type.
         """
-        fields = {field.name: field for field in dataclasses.fields(self)}
+        fields = [field.name for field in dataclasses.fields(self)]
         changes = {}
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
             if not equals:
                 raise UserError(f"expected --set key=value, received {assignment!r}")
-            if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=3) or sorted(fields)
+            name, dot, setting = key.partition(".")
+            if name not in fields or dot and (name != "model_config" or not setting):
+                near = difflib.get_close_matches(name, fields, n=3) or sorted(fields)
                 raise UserError(f"unknown recipe key {key!r}; did you mean {' or '.join(near)}?")
-            changes[key] = _parse(key, text, getattr(self, key))
+            present = changes.get(name, getattr(self, name))
+            changes[name] = present | {setting: _value(text)} if dot else _parse(name, text, present)
         return dataclasses.replace(self, **changes)
 
     def to_json(self):
@@ -135,12 +154,17 @@ def _expect_one_of(name, value, choices):
         raise UserError(f"expected {name} to be one of {', '.join(choices)}, received {value!r}")
 
 
+def _value(text):
+    """The text read as JSON, or itself where it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
 def _parse(key, text, default):
     """The value of `text` in the type of the field's present value."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
+    value = _value(text)
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Scores a trained run on a split: per slice and per study, with intervals and a report.
+"""Scores a trained run on a split, with intervals and a report: CT per slice and per study.
 
     python -m training.evaluate --run runs/NAME
 """
@@ -27,10 +27,10 @@ def main(argv=None):
     parser.add_argument("--records", help="folder of the records (default: those of the run)")
     arguments = parser.parse_args(argv)
     import_tensorflow()
-    from training import session  # after TensorFlow came in quietly
+    from training import session, summary  # after TensorFlow came in quietly
 
     session.evaluate(arguments.run, arguments.split, arguments.records)
-    for line in session.summary(arguments.run):
+    for line in summary.summary(arguments.run):
         logger.info("%s", line)
 
 

@@ -1,8 +1,8 @@
 """Records to batches.
 
 Training data is one endless-looking dataset of all epochs that are left. The order within an epoch
-depends on the seed and the epoch's number alone, so a resumed run reads what an uninterrupted one
-would have.
+depends on the seed and the epoch's number alone, as do the crops of photographs, so a resumed run reads
+what an uninterrupted one would have.
 """
 
 import dataclasses
@@ -26,8 +26,12 @@ class Source:
             unless augmented copies were stored.
         count: Records in one list of shards.
         parse: TensorFlow function from a serialized record to `{"inputs", "labels", *ID_COLUMNS}`.
-        prepare: TensorFlow function from batched inputs to the model's input.
-        augment: The like from and to the model's input; for training only.
+        prepare: TensorFlow function from inputs to the model's input.
+        augment: The like from and to batches of the model's input; for training only.
+        one_by_one: Whether inputs have sizes of their own, so that `prepare` takes single ones; else it
+            takes batches.
+        prepare_to_train: The like from a single input and its key, two int64, to the model's input;
+            stands in for `prepare` in training.
     """
 
     copies: list[list[str]]
@@ -35,6 +39,8 @@ class Source:
     parse: Callable
     prepare: Callable
     augment: Callable | None = None
+    one_by_one: bool = False
+    prepare_to_train: Callable | None = None
 
 
 def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buffer):
@@ -48,19 +54,31 @@ def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buff
 
     def one_epoch(epoch):
         order_seed = seed * 1_000_003 + epoch
+
+        def example(index, serialized):
+            record = source.parse(serialized)
+            inputs = record["inputs"]
+            if source.prepare_to_train:
+                inputs = source.prepare_to_train(inputs, tf.stack([order_seed, index]))
+            elif source.one_by_one:
+                inputs = source.prepare(inputs)
+            return inputs, record["labels"]
+
         shards = tf.data.Dataset.from_tensor_slices(copies[epoch % len(source.copies)])
         records = shards.shuffle(copies.shape[1], seed=order_seed).interleave(
             tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=4, deterministic=True
         )
         return (
             records.shuffle(min(shuffle_buffer, source.count), seed=order_seed)
-            .map(source.parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .enumerate()
+            .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .batch(batch_size, drop_remainder=True)
         )
 
-    def to_model(batch):
-        inputs = source.prepare(batch["inputs"])
-        return source.augment(inputs) if source.augment else inputs, batch["labels"]
+    def to_model(inputs, labels):
+        if not source.one_by_one:
+            inputs = source.prepare(inputs)
+        return source.augment(inputs) if source.augment else inputs, labels
 
     return (
         tf.data.Dataset.range(first_epoch, epochs)
@@ -88,44 +106,93 @@ def evaluation_batches(source, batch_size):
     """
     records = _records_in_order(source)
     padding = -source.count % batch_size
-    padded = records.concatenate(records.repeat().take(padding)).batch(batch_size)
-    inputs = padded.map(lambda batch: source.prepare(batch["inputs"]), num_parallel_calls=2)
-    batches = (source.count + padding) // batch_size
-    return inputs.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+    padded = records.concatenate(records.repeat().take(padding))
+    inputs = _parsed(padded, lambda record: record["inputs"], source)
+    if source.one_by_one:
+        batches = inputs.map(source.prepare, num_parallel_calls=2).batch(batch_size)
+    else:
+        batches = inputs.batch(batch_size).map(source.prepare, num_parallel_calls=2)
+    count = (source.count + padding) // batch_size
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
 
 
 def labels_and_ids(source):
     """Labels `(records, labels)` and a dict of id columns, in the order of `evaluation_batches`."""
-    without_inputs = _records_in_order(source).map(
-        lambda record: {key: value for key, value in record.items() if key != "inputs"}
-    )
-    batches = list(without_inputs.batch(1024).as_numpy_iterator())
+    columns_of = lambda record: {key: record[key] for key in ("labels", *ID_COLUMNS)}
+    batches = list(_parsed(_records_in_order(source), columns_of, source).batch(1024).as_numpy_iterator())
     columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     labels = columns.pop("labels")
     ids = {key: columns[key].astype("U") if key.endswith("_id") else columns[key] for key in ID_COLUMNS}
     return labels, ids
 
 
+def stored_images(source, source_ids=None, count=None):
+    """Images as they are stored, by their source ids, in the records' order.
+
+    Args:
+        source: `Source` of images.
+        source_ids: The images wanted; all by default.
+        count: How many at most; all by default.
+
+    Returns:
+        Dict of arrays `(height, width, channels)`.
+    """
+    names = _parsed(_records_in_order(source), lambda record: record["source_id"], source)
+    serialized = tf.data.Dataset.zip(names, _records_in_order(source))
+    if source_ids is not None:
+        wanted = tf.constant(sorted(source_ids), tf.string)
+        serialized = serialized.filter(lambda name, _: tf.reduce_any(name == wanted))
+    chosen = serialized.take(-1 if count is None else count)
+    return {name.decode(): source.parse(record)["inputs"].numpy()
+            for name, record in chosen.as_numpy_iterator()}
+
+
 def _records_in_order(source):
-    files = [str(path) for path in source.copies[0]]
-    return tf.data.TFRecordDataset(files).map(source.parse, num_parallel_calls=2, deterministic=True)
+    return tf.data.TFRecordDataset([str(path) for path in source.copies[0]])
 
 
-def image_source(info, split, preprocessor, augment=None):
-    """Slices from the records of `data_prep`, windowed by the model's own preprocessor.
+def _parsed(records, part, source):
+    """A part of each record. What is not part of it, such as the image, is not even decoded."""
+    return records.map(lambda serialized: part(source.parse(serialized)), num_parallel_calls=2,
+                       deterministic=True)
+
+
+def image_source(info, split, preprocessor, augment=None, crop=None):
+    """Images from the records of `data_prep`, prepared by the model's own preprocessor.
+
+    Args:
+        info: `DatasetInfo` of the records.
+        split: Name of the split.
+        preprocessor: From batches of stored images to the model's input.
+        augment: From and to batches of the model's input; for training.
+        crop: From a photograph and its key to the model's input; for training.
 
     Raises:
         UserError: If the split has no records.
     """
     if not info.count(split):
         raise UserError(
-            f"the records in {info.records_dir} have no slices in their {split} split; make them anew "
-            "with more patients, or with other --fractions"
+            f"the records in {info.records_dir} have no images in their {split} split; make them anew "
+            "of more images, or with other --fractions"
         )
+    sized = info.image_size is not None
 
     def parse(serialized):
-        record = schema.parse_example(serialized, info.label_names, image_size=info.image_size)
+        record = schema.parse_example(
+            serialized, info.label_names, image_size=info.image_size, modality=info.modality
+        )
         return {"inputs": record["image"], "labels": record["labels"],
                 **{key: record[key] for key in ID_COLUMNS}}
 
-    return Source([info.shard_files(split)], info.count(split), parse, preprocessor, augment)
+    def prepare_one(image):
+        return preprocessor(image[tf.newaxis])[0]
+
+    return Source(
+        [info.shard_files(split)],
+        info.count(split),
+        parse,
+        prepare=preprocessor if sized else prepare_one,
+        augment=augment,
+        one_by_one=not sized,
+        prepare_to_train=crop,
+    )

@@ -1,14 +1,18 @@
-"""Classifies DICOM slices with a run's exported SavedModel.
+"""Classifies DICOM slices or pictures with a run's exported SavedModel.
 
     python -m training.predict --run runs/NAME slice.dcm folder/ ...
+    python -m training.predict --run runs/NAME picture.jpg folder/ ...
 
-Prints a table and writes it as CSV: one row a slice, one column a label. Files that are no CT slices are
-set aside and listed.
+A run takes what it was trained on: slices of CT, or pictures such as JPEG and PNG. Prints a table and writes
+it as CSV: one row a file, one column a label; where a picture has exactly one label, the likeliest, too.
+Files that are none of these are set aside and listed.
 """
 
 import argparse
 import logging
 import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,28 +21,65 @@ from tqdm import tqdm
 from data_prep import command_line
 from data_prep.dicom_ct import UnreadableSlice, read_slice
 from data_prep.errors import UserError
+from data_prep.photograph import UnreadablePhotograph, read_photograph
 from data_prep.quiet_tensorflow import import_tensorflow
+from training.config import Config
 
 logger = logging.getLogger(__name__)
 
 ROWS_SHOWN = 40
 
 
+class Image(NamedTuple):
+    """What a file holds: pixels `(height, width, channels)`, and columns for the table."""
+
+    pixels: np.ndarray
+    columns: dict
+
+
+def read_ct(path):
+    """A slice in HU."""
+    ct_slice = read_slice(path)
+    return Image(ct_slice.hu[:, :, np.newaxis], {"position_mm": ct_slice.position_mm})
+
+
+def read_picture(path):
+    """A photograph as uint8 RGB."""
+    return Image(read_photograph(path), {})
+
+
+class Kind(NamedTuple):
+    """A modality: how its files are read, what refuses them, and what they are called."""
+
+    read: Callable[[pathlib.Path], Image]
+    unreadable: type[Exception]
+    one: str
+    many: str
+
+
+KINDS = {
+    "ct": Kind(read_ct, UnreadableSlice, "CT slice", "slices"),
+    "photograph": Kind(read_picture, UnreadablePhotograph, "picture", "pictures"),
+}
+
+
 def main(argv=None):
     """The program behind `make predict`."""
     arguments = make_parser().parse_args(argv)
     files = find_files(arguments.paths)
-    signature = load_signature(latest_export(arguments.run))
-    table, rejects = predict_files(files, signature)
+    version = latest_export(arguments.run)
+    config = Config.load(arguments.run)
+    kind = KINDS[config.modality]
+    table, rejects = predict_files(files, load_signature(version), kind, config.task == "single_label")
     for path, reason in rejects:
         logger.warning("set aside: %s: %s", path, reason)
     if table.empty:
-        raise UserError(f"none of the {len(files)} files is a CT slice that can be read")
+        raise UserError(f"none of the {len(files)} files is a {kind.one} that can be read")
     output = pathlib.Path(arguments.output)
     table.to_csv(output, index=False)
     logger.info("%s", table.head(ROWS_SHOWN).to_string(index=False, float_format="%.3f"))
-    logger.info("%d slices classified, %d files set aside; table in %s. Not for clinical use.",
-                len(table), len(rejects), output)
+    logger.info("%d %s classified, %d files set aside; table in %s. Not for clinical use.",
+                len(table), kind.many, len(rejects), output)
 
 
 def make_parser():
@@ -48,7 +89,7 @@ def make_parser():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="DICOM files, or folders of them")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, or folders of them")
     parser.add_argument("--run", required=True, help="folder of a run with an export")
     parser.add_argument("--output", default="predictions.csv",
                         help="the table's file (default: %(default)s)")
@@ -84,36 +125,43 @@ def latest_export(run_dir):
 
 
 def load_signature(version_dir):
-    """The SavedModel's `serving_default`, as a function from HU `(1, height, width, 1)`."""
+    """The SavedModel's `serving_default`, as a function from pixels `(1, height, width, channels)`."""
     tf = import_tensorflow()
     model = tf.saved_model.load(str(version_dir))
     signature = model.signatures["serving_default"]
 
-    def classify(hu):
+    def classify(pixels):
         # The model goes along: without it its variables would be gone.
-        return signature(pixels=tf.constant(hu)), model
+        return signature(pixels=tf.constant(pixels)), model
 
     return classify
 
 
-def predict_files(files, classify):
+def predict_files(files, classify, kind, name_likeliest):
     """Classifies files one by one.
 
+    Args:
+        files: Paths.
+        classify: What `load_signature` gives.
+        kind: One of `KINDS`.
+        name_likeliest: Whether the likeliest label gets a column, `class`.
+
     Returns:
-        A table with `file`, `position_mm` and a column per label, and a list of `(file, reason)` of
-        the files set aside.
+        A table with `file`, the kind's columns and one per label, and a list of `(file, reason)` of the
+        files set aside.
     """
     rows, rejects = [], []
     for path in tqdm(files, unit="file", desc="predict"):
         try:
-            ct_slice = read_slice(path)
-        except UnreadableSlice as refused:
+            image = kind.read(path)
+        except kind.unreadable as refused:
             rejects.append((path, refused.reason))
             continue
-        outputs, _ = classify(ct_slice.hu[np.newaxis, :, :, np.newaxis])
+        outputs, _ = classify(image.pixels[np.newaxis])
         names = [name.decode() for name in outputs["labels"].numpy()[0]]
         probabilities = outputs["probabilities"].numpy()[0]
-        rows.append({"file": str(path), "position_mm": ct_slice.position_mm,
+        likeliest = {"class": names[probabilities.argmax()]} if name_likeliest else {}
+        rows.append({"file": str(path), **image.columns, **likeliest,
                      **dict(zip(names, probabilities, strict=True))})
     return pd.DataFrame(rows), rejects
 

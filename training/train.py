@@ -2,6 +2,7 @@
 
     python -m training.train --model scopeformer
     python -m training.train --model scopeformer --dataset rsna_ich --data-dir DIR
+    python -m training.train --model hifuse_tiny --dataset isic2018 --data-dir DIR
 
 Records are made first where they are not there yet, for the first command from phantoms. The run folder
 holds the resolved configuration, metrics, checkpoints, TensorBoard events, the trained model, its
@@ -10,6 +11,7 @@ where an interrupted run stopped.
 """
 
 import argparse
+import difflib
 import logging
 import pathlib
 
@@ -18,28 +20,31 @@ from data_prep.datasets import get_dataset
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 from data_prep.schema import INFO_NAME
-from training.recipes import RECIPES, default_recipe, recipe
+from training.recipes import RECIPES, default_recipe, recipe, recipe_values
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "scopeformer"
 
 
 def main(argv=None):
     """The program behind `make train`."""
     arguments = make_parser().parse_args(argv)
     import_tensorflow()
-    from training import session  # after TensorFlow came in quietly
+    from training import session, summary  # after TensorFlow came in quietly
 
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
-    config = session.with_labels_of_records(config)
-    run_dir = pathlib.Path(arguments.run or f"runs/{arguments.model}_{config.dataset}")
+    config = session.with_facts_of_records(config)
+    model = arguments.model or (config.model if arguments.recipe else DEFAULT_MODEL)
+    run_dir = pathlib.Path(arguments.run or f"runs/{model}_{config.dataset}")
     session.open_run(run_dir, config)
     session.train(run_dir, arguments.devices)
     if not (run_dir / "evaluation.json").is_file():
         session.evaluate(run_dir)
     if not any((run_dir / "export").glob("*/[0-9]*")):
         session.export(run_dir)
-    for line in session.summary(run_dir):
+    for line in summary.summary(run_dir):
         logger.info("%s", line)
 
 
@@ -50,10 +55,13 @@ def make_parser():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default="scopeformer", help="a model's name (default: %(default)s)")
     parser.add_argument(
-        "--dataset", default="phantom_head_ct",
-        help="name of the data set that the records were made from (default: %(default)s)",
+        "--model", help=f"a model's name (default: the recipe's if one is named, else {DEFAULT_MODEL})"
+    )
+    parser.add_argument(
+        "--dataset",
+        help="name of the data set that the records were made from (default: the recipe's if one is named, "
+        "else the phantoms for the model)",
     )
     parser.add_argument(
         "--data-dir", help="folder of the data set, to make records of (default: data/DATASET)"
@@ -63,6 +71,10 @@ def make_parser():
     parser.add_argument(
         "--recipe",
         help=f"settings to start from: {', '.join(RECIPES)} (default: the model's for the data set)",
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE",
+        help="weights of the whole model to start from, .weights.h5 or .keras (default: random ones)",
     )
     parser.add_argument(
         "--backbone-weights", nargs="+", metavar="W",
@@ -87,17 +99,40 @@ def resolve_config(arguments):
     """
     import keras_medformers
 
-    try:
-        model = keras_medformers.registry.resolve_name(arguments.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    get_dataset(arguments.dataset)
-    records = arguments.records or f"records/{arguments.dataset}"
-    name = arguments.recipe or default_recipe(model, arguments.dataset)
-    values = {"model": model, "dataset": arguments.dataset, "records": records}
+    if arguments.dataset:
+        get_dataset(arguments.dataset)
+    values = {}
+    if arguments.model or not arguments.recipe:
+        try:
+            values["model"] = keras_medformers.registry.resolve_name(arguments.model or DEFAULT_MODEL)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    name = arguments.recipe or default_recipe(values["model"], arguments.dataset)
+    values["dataset"] = arguments.dataset or recipe_values(name)["dataset"]
+    values["records"] = arguments.records or f"records/{values['dataset']}"
+    if arguments.weights:
+        values["weights"] = arguments.weights
     if arguments.backbone_weights:
         values["backbone_weights"] = _backbone_weights(arguments.backbone_weights)
-    return recipe(name, **values).with_overrides(arguments.overrides)
+    config = recipe(name, **values).with_overrides(arguments.overrides)
+    _check_settings_of_model(config, arguments)
+    return config
+
+
+def _check_settings_of_model(config, arguments):
+    import keras_medformers
+
+    known = keras_medformers.registry.list_settings(config.model)
+    for setting in config.model_config:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, n=3) or known
+            raise UserError(
+                f"model {config.model!r} has no setting {setting!r}; did you mean {' or '.join(near)}?"
+            )
+    if arguments.backbone_weights and "backbone_weights" not in known:
+        raise UserError(f"model {config.model!r} has no backbones, received --backbone-weights")
+    if config.weights != "none" and not pathlib.Path(config.weights).is_file():
+        raise UserError(f"expected --weights to be a file; there is no {config.weights}")
 
 
 def make_records_if_missing(config, data_dir=None):

@@ -17,12 +17,16 @@ from keras_medformers.models.scopeformer import DEFAULT_BACKBONES, split_backbon
 from training.augmentation import make_augmentation
 from training.feature_store import store_features
 from training.input_pipeline import image_source
+from training.random_crop import random_resized_crop
+from training.tasks import task_of
 from training.untrained_backbones import untrained_backbone_files
 
 logger = logging.getLogger(__name__)
 
 CALIBRATION_BATCHES = 2
 FEATURE_BATCH_SIZE = 16
+CHANNELS = {"ct": 1, "photograph": 3}
+AUGMENTATIONS = {"ct": ("none", "soft", "hard"), "photograph": ("none", "crop")}
 
 
 class Workbench:
@@ -40,11 +44,38 @@ class Workbench:
         self.config = config
         self.strategy = strategy or tf.distribute.get_strategy()
         self.info = DatasetInfo.load(config.records)
+        self.task = task_of(config)
+        self.has_backbones = "backbone_weights" in keras_medformers.registry.list_settings(config.model)
         self.backbones = tuple(config.model_config.get("backbones", DEFAULT_BACKBONES))
-        if len(config.label_weights) != len(self.info.label_names):
+        self._check_that_config_fits_records()
+
+    def _check_that_config_fits_records(self):
+        config, names = self.config, ", ".join(self.info.label_names)
+        if config.label_names != self.info.label_names:
             raise UserError(
-                f"expected one label weight for each of {', '.join(self.info.label_names)}, "
+                f"the run is for labels {', '.join(config.label_names)}, and the records in "
+                f"{self.info.records_dir} have {names}; name other records, or another folder by --run"
+            )
+        if self.preprocessor.input_shape[-1] != CHANNELS[config.modality]:
+            raise UserError(
+                f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
+                f"{self.info.records_dir} are; choose another --model"
+            )
+        if config.task == "single_label" and config.label_weights:
+            raise UserError(
+                f"expected no label weights, since an image has exactly one of {names}; "
                 f"received label_weights={list(config.label_weights)}"
+            )
+        if config.task == "multilabel" and len(config.label_weights) != len(self.info.label_names):
+            raise UserError(
+                f"expected one label weight for each of {names}, "
+                f"received label_weights={list(config.label_weights)}"
+            )
+        fitting = AUGMENTATIONS[config.modality]
+        if config.augmentation not in fitting:
+            raise UserError(
+                f"expected augmentation to be one of {', '.join(fitting)} for images of modality "
+                f"{config.modality!r}, received {config.augmentation!r}"
             )
 
     @property
@@ -52,7 +83,8 @@ class Workbench:
         """Whether backbones are run once, and the rest trained on what they gave."""
         config = self.config
         images_change = config.augmentation != "none" and not config.feature_copies
-        return config.feature_records == "auto" and config.frozen_fraction == 1.0 and not images_change
+        frozen = self.has_backbones and config.frozen_fraction == 1.0
+        return config.feature_records == "auto" and frozen and not images_change
 
     @functools.cached_property
     def preprocessor(self):
@@ -62,7 +94,11 @@ class Workbench:
     def model(self):
         """The whole network, with logits, at the start of training."""
         config = self.config
-        weights = self._backbone_weights()
+        settings = dict(config.model_config)
+        if self.has_backbones:
+            from_scratch = config.weights == "none"
+            settings["backbone_weights"] = self._backbone_weights() if from_scratch else None
+            settings["frozen_fraction"] = config.frozen_fraction
         keras.utils.set_random_seed(config.seed)
         with self.strategy.scope():
             try:
@@ -70,21 +106,28 @@ class Workbench:
                     config.model,
                     num_classes=len(self.info.label_names),
                     input_shape=(config.input_size, config.input_size, 3),
-                    backbone_weights=weights,
-                    frozen_fraction=config.frozen_fraction,
-                    **config.model_config,
+                    **settings,
                 )
             except (ValueError, FileNotFoundError) as error:
                 raise UserError(str(error)) from error
-            model.get_layer("head").bias.assign(self._prevalence_logits())
+            if config.weights != "none":
+                self._load_weights(model)
+            else:
+                bias = self.task.first_bias(train_prevalence(self.info), self.info.count("train"))
+                if bias is not None:
+                    model.get_layer("head").bias.assign(bias)
         return model
 
-    def _prevalence_logits(self):
-        """Log odds of each label in the training split: where training starts, instead of at one half."""
-        count = self.info.count("train")
-        positives = np.array([self.info.positives("train")[name] for name in self.info.label_names])
-        share = np.clip(positives / count, 0.5 / count, 1 - 0.5 / count)
-        return np.log(share / (1 - share))
+    def _load_weights(self, model):
+        config = self.config
+        try:
+            model.load_weights(config.weights)
+        except (ValueError, OSError, KeyError) as error:
+            raise UserError(
+                f"{config.weights} does not hold the weights of {config.model} with "
+                f"{len(self.info.label_names)} classes and model_config={config.model_config}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
 
     @functools.cached_property
     def trained_part(self):
@@ -111,10 +154,16 @@ class Workbench:
             counts = {name: self.info.count(name) for name in ("train", "validation")}
             copies = self.config.feature_copies if split == "train" else 0
             return self.feature_store().source(split, counts, copies)
-        augment = None
-        if split == "train":
-            augment = make_augmentation(self.config.augmentation, self.config.seed)
+        if split != "train":
+            return image_source(self.info, split, self.preprocessor)
+        if self.config.augmentation == "crop":
+            return image_source(self.info, split, self.preprocessor, crop=self._crop)
+        augment = make_augmentation(self.config.augmentation, self.config.seed)
         return image_source(self.info, split, self.preprocessor, augment)
+
+    def _crop(self, picture, key):
+        size, least = self.config.input_size, self.config.crop_min_area
+        return self.preprocessor.get_layer("rescale")(random_resized_crop(picture, key, size, least))
 
     @functools.cache
     def feature_store(self):
@@ -160,6 +209,12 @@ class Workbench:
         images = records.map(source.parse).map(lambda record: record["inputs"])
         batches = images.batch(FEATURE_BATCH_SIZE).map(source.prepare)
         return itertools.islice(batches, CALIBRATION_BATCHES)
+
+
+def train_prevalence(info):
+    """Share of images with each label in the training split, an array in the labels' order."""
+    positives = info.positives("train")
+    return np.array([positives[name] for name in info.label_names]) / info.count("train")
 
 
 def _copy(model, precision):

@@ -2,7 +2,14 @@
 
 import pytest
 from ct_files import write_rsna
-from small_records import SIZE_PX, SMALL_BACKBONE, SMALL_BACKBONE_SPEC, make_records
+from small_records import (
+    SIZE_PX,
+    SMALL_BACKBONE,
+    SMALL_BACKBONE_SPEC,
+    make_picture_records,
+    make_records,
+    write_pictures,
+)
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantom_head_ct import PhantomConfig, make
@@ -27,6 +34,14 @@ def phantom_info(tmp_path_factory):
     )
     make(data_dir, config, workers=1)
     return make_records("phantom_head_ct", data_dir, shards=2)
+
+
+@pytest.fixture(scope="session")
+def picture_info(tmp_path_factory):
+    """`DatasetInfo` of coloured noise in seven classes: 28 pictures to train on, 14 each for the rest."""
+    data_dir = tmp_path_factory.mktemp("pictures")
+    write_pictures(data_dir)
+    return make_picture_records(data_dir, shards=2)
 
 
 @pytest.fixture(scope="module")

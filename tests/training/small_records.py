@@ -1,8 +1,15 @@
-"""Small records and a small network on them, for the tests of training."""
+"""Small records of slices and of pictures, and small networks on them, for the tests of training."""
 
-from data_prep.build import BuildConfig, build
+import cv2
+import numpy as np
+
+from data_prep.build import build
+from data_prep.build_config import BuildConfig
+from data_prep.datasets import isic2018
+from data_prep.labels import SKIN_LESION_LABELS
 from keras_medformers.models.backbones import BackboneSpec
 from training.config import Config
+from training.losses import LABEL_WEIGHTS
 
 SIZE_PX = 64
 SMALL_BACKBONE = "mobilenet"
@@ -13,6 +20,14 @@ SMALL_MODEL = {
     "num_layers": 1,
     "mlp_dim": 16,
     "num_heads": 2,
+}
+
+PICTURES_PER_LABEL = 8
+SMALL_HIFUSE = {
+    "depths": [1, 1],
+    "embed_dims": [8, 16],
+    "num_heads": [1, 2],
+    "window_size": 4,
 }
 
 
@@ -36,7 +51,59 @@ def small_config(info, **values):
         batch_size=4,
         learning_rate=1e-2,
         warmup_epochs=0.5,
+        label_weights=LABEL_WEIGHTS,
         seed=3,
         label_names=tuple(info.label_names),
+    )
+    return Config(**settings | values)
+
+
+def write_pictures(data_dir, per_label=PICTURES_PER_LABEL):
+    """Noisy pictures of many sizes, JPEG and PNG, as ISIC lays them out; a label is seen by its colour.
+
+    Two pictures each are of one lesion.
+    """
+    random = np.random.default_rng(0)
+    (data_dir / isic2018.IMAGES_NAME).mkdir(parents=True)
+    labels, lesions = [",".join(isic2018.LABEL_COLUMNS)], [",".join(isic2018.LESION_COLUMNS)]
+    for number in range(per_label * len(SKIN_LESION_LABELS)):
+        label = number % len(SKIN_LESION_LABELS)
+        height, width = random.integers(60, 120, 2)
+        colour = 40 + 170 * np.array([label + 1 >> bit & 1 for bit in range(3)])
+        picture = random.normal(colour, 20, (height, width, 3)).clip(0, 255).astype(np.uint8)
+        name, suffix = f"ISIC_{number:07d}", ("jpg", "png")[number % 3 == 0]
+        cv2.imwrite(str(data_dir / isic2018.IMAGES_NAME / f"{name}.{suffix}"), picture)
+        one_hot = ",".join("1.0" if place == label else "0.0" for place in range(len(SKIN_LESION_LABELS)))
+        labels.append(f"{name},{one_hot}")
+        lesions.append(f"{name},HAM_{number // len(SKIN_LESION_LABELS) // 2}{label}")
+    (data_dir / isic2018.LABELS_NAME).write_text("\n".join(labels))
+    (data_dir / isic2018.LESIONS_NAME).write_text("\n".join(lesions))
+
+
+def make_picture_records(data_dir, shards):
+    """Records of half of the lesions to train on and a quarter each to validate and test on."""
+    config = BuildConfig("isic2018", shards=shards, fractions=(0.5, 0.25, 0.25))
+    return build(
+        config, data_dir, data_dir / "records", workers=1, id_key_file=data_dir / "key", max_reject_share=0.0
+    )
+
+
+def small_picture_config(info, **values):
+    """A run of a small HiFuse on records of pictures."""
+    settings = dict(
+        model="hifuse_narrow",
+        dataset=info.dataset,
+        records=str(info.records_dir),
+        model_config=SMALL_HIFUSE,
+        backbone_weights="none",
+        input_size=SIZE_PX,
+        batch_size=4,
+        learning_rate=1e-3,
+        warmup_epochs=0.5,
+        augmentation="crop",
+        seed=3,
+        label_names=tuple(info.label_names),
+        task="single_label",
+        modality="photograph",
     )
     return Config(**settings | values)

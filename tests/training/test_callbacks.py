@@ -14,6 +14,7 @@ from training.input_pipeline import evaluation_batches, image_source, labels_and
 from training.losses import LABEL_WEIGHTS, WeightedMultiLabelLogLoss
 from training.metrics import multilabel_metrics
 from training.optimizers import exclude_vectors_from_decay, make_optimizer
+from training.tasks import task_of
 
 BATCH_SIZE, STEPS = 4, 4
 EPOCHS = 4
@@ -120,6 +121,22 @@ def test_best_epoch_is_kept_also_over_a_resumption(tmp_path):
     assert mark_of(resumed.best_file) == 4
 
 
+def test_best_epoch_is_the_first_of_the_highest_where_higher_is_better(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "val_accuracy", higher_is_better=True)
+    for epoch, accuracy in enumerate((0.4, 0.6, 0.5, 0.6)):
+        checkpoints.set_model(marked(make_model(), epoch))
+        checkpoints.on_epoch_end(epoch, {"val_accuracy": accuracy})
+    assert mark_of(checkpoints.best_file) == 1
+
+    resumed = Checkpoints(tmp_path, "val_accuracy", higher_is_better=True)
+    model = make_model()
+    resumed.restore(model)
+    for epoch, accuracy, best in ((4, 0.55, 1), (5, 0.7, 5)):
+        resumed.set_model(marked(model, epoch))
+        resumed.on_epoch_end(epoch, {"val_accuracy": accuracy})
+        assert mark_of(resumed.best_file) == best
+
+
 def test_half_written_checkpoint_is_ignored(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.set_model(marked(make_model(), 1))
@@ -143,7 +160,14 @@ def test_validation_scores_are_those_of_the_whole_split(source, noise_info):
     validation = image_source(noise_info, "validation", scaled)
     model = make_model()
     # 8 slices in batches of 3: the last one is padded.
-    history = fit(model, source, [Validation(validation, 3, HEMORRHAGE_LABELS, LABEL_WEIGHTS)], epochs=1)
+    config = Config(
+        model="scopeformer",
+        dataset="rsna_ich",
+        records="records",
+        label_names=HEMORRHAGE_LABELS,
+        label_weights=LABEL_WEIGHTS,
+    )
+    history = fit(model, source, [Validation(validation, 3, task_of(config))], epochs=1)
     labels, _ = labels_and_ids(validation)
     logits = model.predict(np.concatenate(list(evaluation_batches(validation, 8))), verbose=0)
     probabilities = 1 / (1 + np.exp(-logits.astype("float64")))
@@ -173,8 +197,8 @@ def test_metrics_file_has_a_row_per_epoch(source, tmp_path):
     assert rows[0]["learning_rate"] == pytest.approx(1e-2)  # the warm-up's end
     assert rows[0]["learning_rate"] > rows[1]["learning_rate"] > rows[2]["learning_rate"] > 0
     for row in rows[1:]:
-        slices = row["slices_per_second"] * row["seconds"]
-        assert row["seconds"] >= 0 and slices == pytest.approx(16, abs=0.006 * row["slices_per_second"])
+        images = row["images_per_second"] * row["seconds"]
+        assert row["seconds"] >= 0 and images == pytest.approx(16, abs=0.006 * row["images_per_second"])
 
 
 def test_rows_of_epochs_to_run_again_are_dropped(source, tmp_path):

@@ -24,6 +24,11 @@ CONFIG = Config(model="scopeformer", dataset="rsna_ich", records="records")
         ("backbone_weights=none", "backbone_weights", "none"),
         ('backbone_weights=["a.h5", "b.h5"]', "backbone_weights", ("a.h5", "b.h5")),
         ("records=a=b", "records", "a=b"),
+        ("weights=official.weights.h5", "weights", "official.weights.h5"),
+        ("crop_min_area=1", "crop_min_area", 1.0),
+        ("model_config.window_size=4", "model_config", {"window_size": 4}),
+        ("model_config.irmlp=depthwise", "model_config", {"irmlp": "depthwise"}),
+        ("model_config.depths=[1, 1]", "model_config", {"depths": [1, 1]}),
     ],
 )
 def test_override_gets_the_type_of_its_field(assignment, key, value):
@@ -35,6 +40,16 @@ def test_override_gets_the_type_of_its_field(assignment, key, value):
 
 def test_later_override_of_a_key_holds():
     assert CONFIG.with_overrides(["epochs=3", "batch_size=2", "epochs=4"]).epochs == 4
+
+
+def test_settings_of_the_model_are_set_one_by_one():
+    config = CONFIG.with_overrides(
+        ['model_config={"window_size": 7, "irmlp": "dense"}', "model_config.window_size=4"]
+    )
+    assert config.model_config == {"window_size": 4, "irmlp": "dense"}
+    assert config.with_overrides(["model_config.irmlp=depthwise"]).model_config["window_size"] == 4
+    assert config.model_config["irmlp"] == "dense" and CONFIG.model_config == {}
+    assert config.with_overrides(["model_config={}"]).model_config == {}
 
 
 @pytest.mark.parametrize(
@@ -51,8 +66,17 @@ def test_later_override_of_a_key_holds():
         ("learning_rate=true", "expected learning_rate to be a float"),
         ("label_weights=2", "expected label_weights to be a tuple"),
         ("model_config=[1]", "expected model_config to be a dict"),
+        ("model_config.=1", "unknown recipe key 'model_config.'; did you mean model_config"),
+        ("model_confg.irmlp=dense", "unknown recipe key 'model_confg.irmlp'; did you mean model_config"),
+        ("epochs.more=1", "unknown recipe key 'epochs.more'; did you mean epochs"),
+        ("model_config.irmlp", "expected --set key=value"),
         ("backbone_weights=3", "expected backbone_weights"),
-        ("augmentation=medium", "augmentation to be one of none, soft, hard, received 'medium'"),
+        ("weights=3", "expected weights to be a str"),
+        ("crop_min_area=0", "crop_min_area within (0, 1], received 0.0"),
+        ("crop_min_area=1.5", "crop_min_area within (0, 1], received 1.5"),
+        ("task=regression", "task to be one of multilabel, single_label"),
+        ("modality=mri", "modality to be one of ct, photograph"),
+        ("augmentation=medium", "augmentation to be one of none, soft, hard, crop, received 'medium'"),
         ("feature_records=always", "feature_records to be one of auto, never"),
         ("epochs=0", "epochs of at least 1, received 0"),
         ("batch_size=-1", "batch_size of at least 1, received -1"),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import tensorflow as tf
-from small_records import SMALL_MODEL, small_config
+from small_records import SMALL_MODEL, small_config, small_picture_config
 
 from training.distribution import make_strategy
 
@@ -52,6 +52,21 @@ session.train(one)
 """
 
 
+PICTURES_ON_TWO_DEVICES = """
+import pathlib
+import sys
+
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from training import session
+
+session.train(pathlib.Path(sys.argv[1]), devices=["CPU:0", "CPU:1"])
+"""
+
+
 @pytest.fixture(scope="module")
 def runs(phantom_info, tmp_path_factory):
     """Folders of the same run on two devices, interrupted after an epoch, and on one."""
@@ -74,17 +89,21 @@ def runs(phantom_info, tmp_path_factory):
     for run_dir in made.values():
         run_dir.mkdir()
         config.save(run_dir)
+    run_python(TWO_DEVICES, *made.values())
+    return made
+
+
+def run_python(program, *arguments):
     here = pathlib.Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TWO_DEVICES, *map(str, made.values())],
+        [sys.executable, "-W", "ignore", "-c", program, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent, here.parent.parent)))},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "ran out of data" not in done.stderr
-    return made
 
 
 def rows_of(run_dir):
@@ -109,6 +128,21 @@ def test_model_trained_on_two_devices_is_whole(runs, small_backbone):
     models = {devices: session.load_model(run_dir) for devices, run_dir in runs.items()}
     for first, second in zip(models["two"].weights, models["one"].weights, strict=True):
         assert abs(first.numpy() - second.numpy()).max() < 1e-3, first.path
+
+
+@pytest.mark.slow
+def test_pictures_train_on_two_devices(picture_info, tmp_path):
+    # Its BatchNorms have statistics of each device alone, so the numbers are not those of one device. 14
+    # pictures are validated in batches of 4.
+    from training import session
+
+    config = small_picture_config(picture_info, epochs=2, warmup_epochs=0.0)
+    config.save(tmp_path)
+    run_python(PICTURES_ON_TWO_DEVICES, tmp_path)
+    rows = rows_of(tmp_path)
+    assert [row["steps"] for row in rows] == [7, 14]
+    assert rows[1]["loss"] < rows[0]["loss"] < 2.5 and rows[1]["val_log_loss"] < 2.5
+    assert session.load_model(tmp_path).output_shape == (None, 7)
 
 
 def test_the_default_is_one_device_on_a_machine_without_gpus():

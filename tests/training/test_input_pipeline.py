@@ -8,12 +8,14 @@ import tensorflow as tf
 from small_records import SIZE_PX
 
 import keras_medformers
+from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 from training.input_pipeline import (
     evaluation_batches,
     image_source,
     labels_and_ids,
     steps_per_epoch,
+    stored_images,
     training_batches,
 )
 
@@ -145,3 +147,20 @@ def test_slices_are_windowed_by_the_models_preprocessor(noise_info, source):
     assert images.numpy().min() == 0 and images.numpy().max() == 255
     pixels, _ = next(iter(training_batches(source, BATCH_SIZE, 0, 0, 1, 100)))
     np.testing.assert_allclose(images, preprocessor(pixels), atol=1e-3)
+
+
+def test_stored_images_are_found_by_their_ids(source, names):
+    found = stored_images(source)
+    assert {name: image.tobytes() for name, image in found.items()} == {
+        name: data for data, name in names.items()
+    }
+    wanted = sorted(found)[3:6]
+    assert sorted(stored_images(source, wanted)) == wanted
+    assert list(stored_images(source, count=2)) == list(found)[:2]
+    assert stored_images(source, []) == {}
+
+
+def test_split_without_images_is_a_mistake_of_the_user(noise_info):
+    splits = noise_info.splits | {"test": {"records": 0}}
+    with pytest.raises(UserError, match="have no images in their test split"):
+        image_source(dataclasses.replace(noise_info, splits=splits), "test", lambda pixels: pixels)

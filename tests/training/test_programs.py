@@ -14,7 +14,10 @@ from data_prep import command_line
 from training.recipes import RECIPES
 
 PROGRAMS = {
-    "train": ("--model", "--dataset", "--data-dir", "--records", "--run", "--recipe", "--set", "--devices"),
+    "train": (
+        "--model", "--dataset", "--data-dir", "--records", "--run", "--recipe", "--weights", "--set",
+        "--devices",
+    ),
     "evaluate": ("--run", "--split", "--records"),
     "export": ("--run",),
     "features": ("--run",),
@@ -61,7 +64,7 @@ def test_help_has_defaults_and_recipes(capsys, monkeypatch):
         with pytest.raises(SystemExit):
             run(program, "--help")
         texts[program] = capsys.readouterr().out
-    assert "(default: scopeformer)" in texts["train"] and "(default: phantom_head_ct)" in texts["train"]
+    assert "else scopeformer)" in texts["train"] and "else the phantoms for the model)" in texts["train"]
     assert (
         "(default: records/DATASET)" in texts["train"] and "(default: runs/MODEL_DATASET)" in texts["train"]
     )
@@ -95,6 +98,11 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line(tmp_path):
         (["--set", "epoch=3"], "unknown recipe key 'epoch'; did you mean epochs"),
         (["--set", "epochs=three"], "expected epochs to be a int, received 'three'"),
         (["--set", "epochs"], "expected --set key=value, received 'epochs'"),
+        (["--set", "model_config.windows=4"], "'efficient_scopeformer' has no setting 'windows'"),
+        (["--model=hifuse_tiny", "--set", "model_config.window=4"], "did you mean window_size"),
+        (["--model=hifuse_tiny", "--recipe=scopeformer_phantoms"], "is for efficient_scopeformer, received"),
+        (["--model=hifuse_tiny", "--backbone-weights=none"], "'hifuse_tiny' has no backbones"),
+        (["--weights=a.weights.h5"], "expected --weights to be a file; there is no a.weights.h5"),
         (["--backbone-weights", "a.h5", "b.h5"], "there is no a.h5, b.h5"),
         (["--dataset=rsna_ich"], "data/rsna_ich does not exist"),
         (["--dataset=rsna_ich", "--data-dir=absent"], "absent does not exist"),

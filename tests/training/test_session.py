@@ -12,7 +12,7 @@ from small_records import small_config
 
 from data_prep import command_line
 from data_prep.errors import UserError
-from training import callbacks, predict, session
+from training import callbacks, predict, session, summary
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
 from training.metrics import multilabel_metrics
@@ -27,7 +27,7 @@ def rows_of(run_dir):
     """The epochs' rows, without what depends on the clock."""
     rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     return [
-        {key: value for key, value in row.items() if key not in ("seconds", "slices_per_second")}
+        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
         for row in rows
     ]
 
@@ -111,11 +111,11 @@ def test_evaluation_is_of_the_test_split(trained, phantom_info):
     assert any("phantoms" in note for note in scores["notes"])
     assert any("untrained" in note for note in scores["notes"])
     assert (trained / "predictions.csv").read_text().count("\n") == 7
-    summary = "\n".join(session.summary(trained))
+    said = "\n".join(summary.summary(trained))
     for name in ("report.html", "model.keras", "export"):
-        assert str(trained / name) in summary
+        assert str(trained / name) in said
     best = min(rows_of(trained), key=lambda row: row["val_log_loss"])
-    assert f"log loss {best['val_log_loss']:.4f} (epoch {best['epoch']})" in summary
+    assert f"log loss {best['val_log_loss']:.4f} (epoch {best['epoch']})" in said
 
 
 def test_export_gives_the_models_probabilities(trained, phantom_info):
@@ -259,8 +259,8 @@ def test_too_few_slices_for_a_batch_is_a_mistake_of_the_user(config, tmp_path):
 
 def test_records_of_another_data_set_are_refused(config):
     with pytest.raises(UserError, match="expected records of rsna_ich in .*, found those of phantom_head_ct"):
-        session.with_labels_of_records(dataclasses.replace(config, dataset="rsna_ich"))
-    assert session.with_labels_of_records(dataclasses.replace(config, label_names=())) == config
+        session.with_facts_of_records(dataclasses.replace(config, dataset="rsna_ich"))
+    assert session.with_facts_of_records(dataclasses.replace(config, label_names=())) == config
 
 
 def test_label_weights_have_to_fit_the_records(config, tmp_path):

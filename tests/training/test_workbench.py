@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from small_records import small_config
 
+from data_prep.errors import UserError
 from training.workbench import Workbench
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
@@ -22,6 +23,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
 )
 def test_trains_on_features_where_the_backbones_always_give_the_same(noise_info, values, on_features):
     assert Workbench(small_config(noise_info, **values)).trains_on_features == on_features
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"augmentation": "crop"}, "augmentation to be one of none, soft, hard for .* 'ct', received 'crop'"),
+        ({"model": "hifuse_tiny"}, "model 'hifuse_tiny' is not for images of modality 'ct'"),
+        ({"label_names": ("any",)}, "labels any, and the records in .* have any, epidural"),
+    ],
+)
+def test_settings_that_do_not_fit_the_records(noise_info, values, message):
+    with pytest.raises(UserError, match=message):
+        Workbench(small_config(noise_info, **values))
 
 
 def trained_paths(model):

@@ -1,0 +1,91 @@
+"""What a run's log says at its end: how good the model is, against what, and where its results are."""
+
+import json
+import pathlib
+
+import keras_medformers
+from data_prep.schema import DatasetInfo
+from training import report
+from training.callbacks import METRICS_FILE
+from training.config import Config
+from training.evaluation import SINGLE_LABEL
+from training.losses import constant_prevalence_score
+from training.tasks import task_of
+from training.workbench import train_prevalence
+
+SINGLE_LABEL_SCORES = {
+    "accuracy": "accuracy", "f1": "macro F1", "precision": "precision", "recall": "recall"
+}
+
+
+def summary(run_dir):
+    """Lines that say how good the run is and where its results are."""
+    run_dir = pathlib.Path(run_dir)
+    config = Config.load(run_dir)
+    info, task = DatasetInfo.load(config.records), task_of(config)
+    scores = json.loads((run_dir / "evaluation.json").read_text(encoding="utf-8"))
+    best = best_epoch(report.read_epochs(run_dir / METRICS_FILE), task)
+    about_scores = _single_label if config.task == SINGLE_LABEL else _multilabel
+    lines = [
+        *about_scores(config, info, best, scores),
+        *(f"note: {note}" for note in scores["notes"]),
+        f"report:     {run_dir / 'report.html'}",
+        f"model:      {run_dir / 'model.keras'}",
+    ]
+    exports = run_dir / "export" / config.model
+    return [*lines, f"SavedModel: {exports}"] if exports.is_dir() else lines
+
+
+def best_epoch(rows, task):
+    """The row of the epoch whose weights were kept: the first of those that are equally good."""
+    sign = -1 if task.higher_is_better else 1
+    return min(rows, key=lambda row: sign * row[task.monitor])
+
+
+def notes(config):
+    """What a reader of this run's results has to know."""
+    said = []
+    if config.dataset.startswith("phantom"):
+        said.append("trained on phantoms: says nothing about patients")
+    has_backbones = "backbone_weights" in keras_medformers.registry.list_settings(config.model)
+    if has_backbones and config.backbone_weights == config.weights == "none":
+        said.append("untrained backbones")
+    return said
+
+
+def _multilabel(config, info, best, scores):
+    constant = constant_score_of_validation(info, config.label_weights)
+    return [
+        f"validation: log loss {best['val_log_loss']:.4f} (epoch {best['epoch']}), "
+        f"{1 - best['val_log_loss'] / constant:.1%} below the constant prevalence's {constant:.4f}",
+        f"{scores['split']}: log loss {scores['slices']['log_loss']:.4f}, constant prevalence "
+        f"{scores['constant_prevalence_score']:.4f}, accuracy {scores['slices']['accuracy']:.1%}",
+    ]
+
+
+def constant_score_of_validation(info, label_weights):
+    """Validation log loss of always predicting the training split's prevalences."""
+    positives, count = info.positives("validation"), info.count("validation")
+    observed = [positives[name] / count for name in info.label_names]
+    return constant_prevalence_score(train_prevalence(info), label_weights, observed=observed)
+
+
+def _single_label(config, info, best, scores):
+    images = scores["images"]
+    with_intervals = [
+        f"{words} {images[key]:.1%}{_interval(images[f'{key}_interval'])}"
+        for key, words in SINGLE_LABEL_SCORES.items()
+    ]
+    return [
+        f"validation: accuracy {best['val_accuracy']:.1%}, macro F1 {best['val_f1']:.1%} "
+        f"(epoch {best['epoch']})",
+        f"{scores['split']}: {', '.join(with_intervals)}",
+        f"{scores['split']}: always predicting {images['majority_label']} would be right in "
+        f"{images['majority_accuracy']:.1%}",
+    ]
+
+
+def _interval(interval):
+    if interval["low"] is None:
+        return ""
+    return f" ({interval['low']:.1%} to {interval['high']:.1%})"
