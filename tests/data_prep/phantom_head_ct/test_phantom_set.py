@@ -175,7 +175,11 @@ def test_an_interrupted_run_goes_on(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     arguments = ["--patients", "20", "--slices-per-series", "3", "--image-size", "128", "--workers", "1"]
     program = [sys.executable, "-m", "data_prep.phantom_head_ct", *arguments, "--output"]
-    process = subprocess.Popen([*program, str(broken)], stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background, SIGINT is ignored, and programs they start inherit that.
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [*program, str(broken)], stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    )
     while not (broken / ".progress" / "0.json").exists() and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
