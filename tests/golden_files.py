@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import numpy as np
+import tensorflow as tf
 
 GOLDEN_DIR = pathlib.Path(__file__).parent / "golden"
 sys.path.insert(0, str(GOLDEN_DIR))
@@ -41,6 +42,10 @@ class GoldenModel:
     def inputs(self, case):
         return recipe.inputs(self.info["cases"][case], self.info["seed"])
 
+    def images(self, case):
+        """The case's input, channels last."""
+        return np.moveaxis(self.inputs(case)["x"], 1, -1)
+
     def outputs(self, case):
         """Names of the recorded outputs."""
         return list(self.info["cases"][case]["outputs"])
@@ -57,6 +62,27 @@ class GoldenModel:
         for part, expected in theirs.items():
             difference = np.abs(ours[part] - expected).max() / largest
             assert difference < OUTPUT_TOLERANCE, f"{key}:{part} differs by {difference:.2e}"
+
+    def check_gradients_of(self, model, images, official_name):
+        """Asserts that the mean squared logits of `images` and its gradients are the recorded ones.
+
+        Args:
+            model: Keras model with the original's weights.
+            images: Its input, channels last.
+            official_name: From a variable's path to its original name.
+        """
+        variables = model.trainable_variables
+
+        @tf.function
+        def loss_and_gradients(images):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(model(images, training=False)))
+            return loss, tape.gradient(loss, [variable.value for variable in variables])
+
+        loss, gradients = loss_and_gradients(tf.convert_to_tensor(images))
+        np.testing.assert_allclose(loss, self.arrays["gradients/loss"], rtol=1e-4)
+        names = [official_name(variable.path) for variable in variables]
+        self.check_gradients(dict(zip(names, variables)), dict(zip(names, gradients)))
 
     def check_gradients(self, parameters, gradients):
         """Asserts that gradients of the mean squared logits have the recorded norms and products.

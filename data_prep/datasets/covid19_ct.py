@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.lists import picture_sizes
+from data_prep.datasets.lists import folder_from, picture_sizes
 from data_prep.errors import UserError
 from data_prep.labels import COVID_LABELS
 from data_prep.photograph_records import PHOTOGRAPHS
@@ -43,16 +43,6 @@ WHERE_FROM = (
     f"expected CT_COVID/, CT_NonCOVID/ and {SPLITS_NAME}/ of https://github.com/UCSD-AI4H/COVID-CT "
     f"(the archives in its {IMAGES_NAME}/ unpacked)"
 )
-
-
-def prepare(data_dir: Path) -> None:
-    """Checks that the data set's folder is there.
-
-    Raises:
-        UserError: It is not; says where to get the data.
-    """
-    if not data_dir.is_dir():
-        raise UserError(f"data folder {data_dir} does not exist; {WHERE_FROM}")
 
 
 def list_images(data_dir: Path) -> Listing:
@@ -165,7 +155,7 @@ DATASET = Dataset(
     name="covid19_ct",
     label_names=COVID_LABELS,
     fractions=(0.6, 0.15, 0.25),
-    prepare=prepare,
+    prepare=folder_from(WHERE_FROM),
     list_images=list_images,
     modality=PHOTOGRAPHS,
     exclusive_labels=True,

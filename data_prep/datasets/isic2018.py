@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.lists import picture_sizes, read_csv, without_repeats
+from data_prep.datasets.lists import folder_from, picture_sizes, read_csv, without_repeats
 from data_prep.errors import UserError
 from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.photograph_records import PHOTOGRAPHS
@@ -43,16 +43,6 @@ WHERE_FROM = (
     f"expected {IMAGES_NAME}/, {LABELS_NAME} and {LESIONS_NAME} of ISIC 2018, task 3, training data "
     "(https://challenge.isic-archive.com/data/#2018)"
 )
-
-
-def prepare(data_dir: Path) -> None:
-    """Checks that the data set's folder is there.
-
-    Raises:
-        UserError: It is not; says where to get the data.
-    """
-    if not data_dir.is_dir():
-        raise UserError(f"data folder {data_dir} does not exist; {WHERE_FROM}")
 
 
 def list_images(data_dir: Path) -> Listing:
@@ -149,7 +139,7 @@ DATASET = Dataset(
     name="isic2018",
     label_names=SKIN_LESION_LABELS,
     fractions=(0.6, 0.1, 0.3),
-    prepare=prepare,
+    prepare=folder_from(WHERE_FROM),
     list_images=list_images,
     modality=PHOTOGRAPHS,
     exclusive_labels=True,

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, fingerprint
-from data_prep.datasets.lists import picture_sizes
+from data_prep.datasets.lists import folder_from, picture_sizes
 from data_prep.errors import UserError
 from data_prep.labels import KVASIR_LABELS
 from data_prep.photograph_records import PHOTOGRAPHS
@@ -38,16 +38,6 @@ WHERE_FROM = (
     f"expected the eight folders {KVASIR_LABELS[0]}/ to {KVASIR_LABELS[-1]}/ of kvasir-dataset.zip or "
     "kvasir-dataset-v2.zip (https://datasets.simula.no/kvasir)"
 )
-
-
-def prepare(data_dir: Path) -> None:
-    """Checks that the data set's folder is there.
-
-    Raises:
-        UserError: It is not; says where to get the data.
-    """
-    if not data_dir.is_dir():
-        raise UserError(f"data folder {data_dir} does not exist; {WHERE_FROM}")
 
 
 def list_images(data_dir: Path) -> Listing:
@@ -99,7 +89,7 @@ DATASET = Dataset(
     name="kvasir",
     label_names=KVASIR_LABELS,
     fractions=(0.45, 0.05, 0.5),
-    prepare=prepare,
+    prepare=folder_from(WHERE_FROM),
     list_images=list_images,
     modality=PHOTOGRAPHS,
     exclusive_labels=True,

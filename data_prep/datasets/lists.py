@@ -1,7 +1,8 @@
-"""What readers of data sets share: lists as CSV, folders of pictures."""
+"""What readers of data sets share: the data folder, lists as CSV, folders of pictures."""
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,23 @@ from data_prep.errors import UserError
 log = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def folder_from(where_from: str) -> Callable[[Path], None]:
+    """The `prepare` of a data set that only its owners give out: it has to be there.
+
+    Args:
+        where_from: What to say of where it comes from.
+
+    Returns:
+        A function of the data folder that raises `UserError` where there is none.
+    """
+
+    def prepare(data_dir: Path) -> None:
+        if not data_dir.is_dir():
+            raise UserError(f"data folder {data_dir} does not exist; {where_from}")
+
+    return prepare
 
 
 def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFrame:

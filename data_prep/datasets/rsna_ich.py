@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.lists import read_csv
+from data_prep.datasets.lists import folder_from, read_csv
 from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 
@@ -42,16 +42,6 @@ WHERE_FROM = (
     "'RSNA Intracranial Hemorrhage Detection' "
     "(https://www.kaggle.com/c/rsna-intracranial-hemorrhage-detection)"
 )
-
-
-def prepare(data_dir: Path) -> None:
-    """Checks that the data set's folder is there.
-
-    Raises:
-        UserError: It is not; says where to get the data.
-    """
-    if not data_dir.is_dir():
-        raise UserError(f"data folder {data_dir} does not exist; {WHERE_FROM}")
 
 
 def list_slices(data_dir: Path) -> Listing:
@@ -156,6 +146,6 @@ DATASET = Dataset(
     name="rsna_ich",
     label_names=HEMORRHAGE_LABELS,
     fractions=(0.8, 0.1, 0.1),
-    prepare=prepare,
+    prepare=folder_from(WHERE_FROM),
     list_images=list_slices,
 )

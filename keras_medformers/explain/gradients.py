@@ -18,11 +18,11 @@ def gradient_of_sum(function, x):
         The gradient, a numpy array of the shape of `x`; and the further tensors.
 
     Raises:
-        NotImplementedError: If Keras runs on a backend without automatic differentiation.
+        ValueError: If Keras runs on a backend without automatic differentiation.
     """
     backend = keras.backend.backend()
     if backend not in _GRADIENTS:
-        raise NotImplementedError(
+        raise ValueError(
             f"Expected Keras to run on one of {', '.join(_GRADIENTS)}. Received: backend={backend!r}"
         )
 

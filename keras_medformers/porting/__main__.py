@@ -33,7 +33,7 @@ def main(argv=None) -> int:
     try:
         port(**vars(arguments))
     except (ValueError, OSError) as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
     return 0
 

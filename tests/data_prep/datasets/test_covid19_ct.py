@@ -88,7 +88,7 @@ def test_repeats_are_dropped_and_what_is_in_two_lists_or_only_one_place_is_set_a
 
 def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path):
     with pytest.raises(UserError, match="absent does not exist.*UCSD-AI4H"):
-        covid19_ct.prepare(tmp_path / "absent")
+        covid19_ct.DATASET.prepare(tmp_path / "absent")
     list_path = data_dir / TRAIN_COVID
     list_path.write_text("\n \n")
     with pytest.raises(UserError, match="trainCT_COVID.txt has no name in it"):

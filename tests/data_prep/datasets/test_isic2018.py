@@ -87,7 +87,7 @@ def test_fingerprint_follows_labels_lesions_and_files(data_dir):
 
 def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path):
     with pytest.raises(UserError, match="absent does not exist.*isic-archive"):
-        isic2018.prepare(tmp_path / "absent")
+        isic2018.DATASET.prepare(tmp_path / "absent")
     (data_dir / LESIONS).rename(tmp_path / LESIONS)
     with pytest.raises(UserError, match=f"{LESIONS} does not exist.*isic-archive"):
         isic2018.list_images(data_dir)

@@ -42,4 +42,4 @@ def test_missing_and_empty_classes_are_errors_and_other_folders_are_passed_over(
     with pytest.raises(UserError, match="polyps has no picture"):
         kvasir.list_images(data_dir)
     with pytest.raises(UserError, match="absent does not exist.*simula"):
-        kvasir.prepare(tmp_path / "absent")
+        kvasir.DATASET.prepare(tmp_path / "absent")

@@ -98,7 +98,7 @@ def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path)
     with pytest.raises(UserError, match="stage_2_train.csv does not exist"):
         rsna_ich.list_slices(data_dir)
     with pytest.raises(UserError, match="absent does not exist.*kaggle"):
-        rsna_ich.prepare(tmp_path / "absent")
+        rsna_ich.DATASET.prepare(tmp_path / "absent")
 
 
 def test_unknown_data_set_names_the_near_one():

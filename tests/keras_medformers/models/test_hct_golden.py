@@ -6,7 +6,6 @@ import re
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import golden_files
 from golden_files import GoldenModel
@@ -68,13 +67,9 @@ def official(name):
     return model, golden
 
 
-def nhwc(golden, case):
-    return np.moveaxis(golden.inputs(case)["x"], 1, -1)
-
-
 def check_outputs(model, golden, case, training):
     outputs = {output: model.get_layer(layer_name(output)).output for output in golden.outputs(case)}
-    values = keras.Model(model.input, outputs)(nhwc(golden, case), training=training)
+    values = keras.Model(model.input, outputs)(golden.images(case), training=training)
     for output, value in values.items():
         golden.check(case, output, np.moveaxis(value, -1, 1) if len(value.shape) == 4 else value)
 
@@ -91,19 +86,7 @@ def test_every_recorded_output(name):
 def test_gradients(name, monkeypatch):
     monkeypatch.setattr(golden_files, "PRODUCT_NOISE", PRODUCT_NOISE.get(name, golden_files.PRODUCT_NOISE))
     model, golden = official(name)
-    images = tf.convert_to_tensor(nhwc(golden, "512x512"))
-
-    @tf.function
-    def loss_and_gradients():
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(images, training=False)))
-        return loss, tape.gradient(loss, [variable.value for variable in model.trainable_variables])
-
-    loss, gradients = loss_and_gradients()
-
-    np.testing.assert_allclose(loss, golden.arrays["gradients/loss"], rtol=1e-4)
-    names = [official_name(variable.path) for variable in model.trainable_variables]
-    golden.check_gradients(dict(zip(names, model.trainable_variables)), dict(zip(names, gradients)))
+    golden.check_gradients_of(model, golden.images("512x512"), official_name)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

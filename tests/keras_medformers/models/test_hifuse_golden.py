@@ -5,7 +5,6 @@ import functools
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from golden_files import GoldenModel
@@ -91,10 +90,6 @@ def in_their_layout(name, value):
     return np.moveaxis(value, -1, 1) if value.ndim == 4 else value
 
 
-def nhwc(golden, case):
-    return np.moveaxis(golden.inputs(case)["x"], 1, -1)
-
-
 @pytest.mark.parametrize("name", SIZES)
 def test_every_recorded_output(name):
     model, golden, _ = official(name)
@@ -102,7 +97,7 @@ def test_every_recorded_output(name):
     every_map = keras.Model(model.input, tensors)
 
     for case in ("main", "faint"):
-        maps = every_map(nhwc(golden, case), training=False)
+        maps = every_map(golden.images(case), training=False)
         maps.update(inside_layers(model, maps))
         for output in golden.outputs(case):
             golden.check(case, output, in_their_layout(output, maps[output]))
@@ -111,19 +106,7 @@ def test_every_recorded_output(name):
 @pytest.mark.parametrize("name", SIZES)
 def test_gradients(name):
     model, golden, _ = official(name)
-    images = tf.convert_to_tensor(nhwc(golden, "main"))
-
-    @tf.function
-    def loss_and_gradients():
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(images, training=False)))
-        return loss, tape.gradient(loss, [variable.value for variable in model.trainable_variables])
-
-    loss, gradients = loss_and_gradients()
-
-    np.testing.assert_allclose(loss, golden.arrays["gradients/loss"], rtol=1e-4)
-    names = [official_name(variable.path) for variable in model.trainable_variables]
-    golden.check_gradients(dict(zip(names, model.trainable_variables)), dict(zip(names, gradients)))
+    golden.check_gradients_of(model, golden.images("main"), official_name)
 
 
 @pytest.mark.parametrize("name", SIZES)
