@@ -1,5 +1,6 @@
 """What every command-line program of the package shares: exit codes and logging."""
 
+import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,14 @@ from data_prep.errors import UserError
 
 USER_ERROR_EXIT_CODE = 2
 INTERRUPTED_EXIT_CODE = 130
+
+
+class DefaultsHelp(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults that say something: 0, but not None, False or an empty text."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_something = action.default not in (None, "") and action.default is not False
+        return super()._get_help_string(action) if says_something else action.help
 
 
 class ProgressBarSafeHandler(logging.Handler):

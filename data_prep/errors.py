@@ -1,4 +1,4 @@
-"""The exceptions for a mistake of the user's, shown as one line, and for a file that cannot be used."""
+"""A mistake of the user's, shown as one line, and a file that cannot be used."""
 
 from pathlib import Path
 
@@ -26,3 +26,9 @@ class UnreadableImage(Exception):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def check_setting(name: str, value: object, fine: bool, expected: str) -> None:
+    """Raises `UserError` unless the setting `name` is fine; `expected` says what would be."""
+    if not fine:
+        raise UserError(f"{name} must be {expected}. Received: {value}")

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 
-from data_prep.command_line import run
+from data_prep.command_line import DefaultsHelp, run
 from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantom_head_ct.config import DEFAULT_PREVALENCE, PhantomConfig
@@ -33,17 +33,6 @@ def main(argv=None):
         logger.info("  %-17s %5d slices (%.3f)", label, count, count / summary["slices"])
 
 
-class _DefaultsHelp(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that say something."""
-
-    def _get_help_string(self, action):
-        return (
-            super()._get_help_string(action)
-            if action.default or action.default == 0 and action.type
-            else action.help
-        )
-
-
 def _parser():
     default = PhantomConfig()
     parser = argparse.ArgumentParser(
@@ -51,7 +40,7 @@ def _parser():
         description="Makes phantom head CT scans with bleedings, as DICOM files in the layout of RSNA's 2019 "
         "challenge, with a contact sheet. The same settings make the same files. An interrupted run goes on "
         "where it stopped; a finished one is left as it is.",
-        formatter_class=_DefaultsHelp,
+        formatter_class=DefaultsHelp,
     )
     add = parser.add_argument
     add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")

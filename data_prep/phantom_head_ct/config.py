@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_prep.errors import UserError
+from data_prep.errors import UserError, check_setting
 from data_prep.labels import HEMORRHAGE_LABELS
 
 KINDS = HEMORRHAGE_LABELS[1:]
@@ -43,12 +43,13 @@ class PhantomConfig:
     with_truth: bool = False
 
     def __post_init__(self):
-        _check("patients", self.patients, self.patients >= 1, "at least 1")
-        _check("slices_per_series", self.slices_per_series, self.slices_per_series >= 2, "at least 2")
-        _check("second_series", self.second_series, 0.0 <= self.second_series <= 1.0, "from 0 to 1")
+        check_setting("patients", self.patients, self.patients >= 1, "at least 1")
+        check_setting("slices_per_series", self.slices_per_series, self.slices_per_series >= 2, "at least 2")
+        check_setting("second_series", self.second_series, 0.0 <= self.second_series <= 1.0, "from 0 to 1")
         size = self.image_size_px
-        _check("image_size_px", size, 64 <= size <= 1024 and size % 2 == 0, "an even number from 64 to 1024")
-        _check("seed", self.seed, self.seed >= 0, "0 or more")
+        fits = 64 <= size <= 1024 and size % 2 == 0
+        check_setting("image_size_px", size, fits, "an even number from 64 to 1024")
+        check_setting("seed", self.seed, self.seed >= 0, "0 or more")
         self._check_prevalence()
 
     def _check_prevalence(self):
@@ -57,7 +58,7 @@ class PhantomConfig:
             names = ", ".join(HEMORRHAGE_LABELS)
             raise UserError(f"prevalence needs a share for each of {names}. Received: {sorted(shares)}")
         for name, share in shares.items():
-            _check(f"prevalence of {name}", share, 0.0 <= share <= 1.0, "from 0 to 1")
+            check_setting(f"prevalence of {name}", share, 0.0 <= share <= 1.0, "from 0 to 1")
         kinds = [shares[kind] for kind in KINDS]
         if not max(kinds) <= shares["any"] <= sum(kinds) + 1e-9:
             raise UserError(
@@ -67,11 +68,6 @@ class PhantomConfig:
 
     def as_dict(self):
         return dataclasses.asdict(self)
-
-
-def _check(name, value, fine, expected):
-    if not fine:
-        raise UserError(f"{name} must be {expected}. Received: {value}")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 
-from data_prep.command_line import run
+from data_prep.command_line import DefaultsHelp, run
 from data_prep.errors import UserError
 from data_prep.phantom_skin.config import PhantomSkinConfig
 from data_prep.phantom_skin.phantom_set import CONTACT_SHEET_FILE, make
@@ -35,13 +35,6 @@ def main(argv=None):
         logger.info("  %-5s %5d images (%.3f)", label, count, count / summary["images"])
 
 
-class _DefaultsHelp(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that say something."""
-
-    def _get_help_string(self, action):
-        return super()._get_help_string(action) if action.default not in (None, False) else action.help
-
-
 def _parser():
     default = PhantomSkinConfig()
     parser = argparse.ArgumentParser(
@@ -49,7 +42,7 @@ def _parser():
         description="Draws phantom skin lesions of seven classes, as JPEG and PNG files in the layout of "
         "ISIC2018's task 3, with a contact sheet. The same settings make the same files. An interrupted run "
         "goes on where it stopped; a finished one is left as it is.",
-        formatter_class=_DefaultsHelp,
+        formatter_class=DefaultsHelp,
     )
     add = parser.add_argument
     add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.errors import UserError
+from data_prep.errors import check_setting
 from data_prep.labels import SKIN_LESION_LABELS
 
 SHARES = {"NV": 0.67, "MEL": 0.11, "BKL": 0.11, "BCC": 0.05, "AKIEC": 0.033, "VASC": 0.014, "DF": 0.011}
@@ -48,19 +48,14 @@ class PhantomSkinConfig:
     seed: int = 0
 
     def __post_init__(self):
-        classes = len(SKIN_LESION_LABELS)
-        _check("images", self.images, self.images >= 2 * classes, f"at least {2 * classes}, two per class")
-        _check("least_share", self.least_share, 0.0 <= self.least_share <= 0.1, "from 0 to 0.1")
-        _check("several_views", self.several_views, 0.0 <= self.several_views <= 1.0, "from 0 to 1")
-        _check("seed", self.seed, self.seed >= 0, "0 or more")
+        fewest = 2 * len(SKIN_LESION_LABELS)
+        check_setting("images", self.images, self.images >= fewest, f"at least {fewest}, two per class")
+        check_setting("least_share", self.least_share, 0.0 <= self.least_share <= 0.1, "from 0 to 0.1")
+        check_setting("several_views", self.several_views, 0.0 <= self.several_views <= 1.0, "from 0 to 1")
+        check_setting("seed", self.seed, self.seed >= 0, "0 or more")
 
     def as_dict(self):
         return dataclasses.asdict(self)
-
-
-def _check(name, value, fine, expected):
-    if not fine:
-        raise UserError(f"{name} must be {expected}. Received: {value}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Small records of slices and of pictures, and small networks on them, for the tests of training."""
+"""Small records of slices and of pictures, small networks on them, and what runs left behind."""
+
+import json
 
 import cv2
 import numpy as np
@@ -107,3 +109,12 @@ def small_picture_config(info, **values):
         modality="photograph",
     )
     return Config(**settings | values)
+
+
+def rows_of(run_dir):
+    """The epochs' rows, without what depends on the clock."""
+    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [
+        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+        for row in rows
+    ]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_records import SMALL_HIFUSE, small_picture_config
+from small_records import SMALL_HIFUSE, rows_of, small_picture_config
 
 from data_prep import command_line
 from data_prep.datasets import isic2018
@@ -22,15 +22,6 @@ from training.workbench import Workbench
 pytestmark = pytest.mark.slow
 
 EPOCHS = 3
-
-
-def rows_of(run_dir):
-    """The epochs' rows, without what depends on the clock."""
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [
-        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
-        for row in rows
-    ]
 
 
 def weights_of(run_dir):

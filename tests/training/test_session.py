@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_records import small_config
+from small_records import rows_of, small_config
 
 from data_prep import command_line
 from data_prep.errors import UserError
@@ -21,15 +21,6 @@ from training.workbench import Workbench
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
 
 EPOCHS = 3
-
-
-def rows_of(run_dir):
-    """The epochs' rows, without what depends on the clock."""
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [
-        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
-        for row in rows
-    ]
 
 
 def files_below(folder):

@@ -7,6 +7,7 @@ import pytest
 from data_prep.errors import UserError
 from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantom_skin import PhantomSkinConfig
+from data_prep.phantom_skin.__main__ import main
 from data_prep.phantom_skin.config import SIZES_PX, count_images, plan_lesions
 
 
@@ -75,3 +76,11 @@ def test_plans_follow_from_the_seed():
 def test_settings_that_make_no_set_are_errors(setting, message):
     with pytest.raises(UserError, match=message):
         PhantomSkinConfig(**setting)
+
+
+def test_help_shows_every_default_that_says_something(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "seed of everything random (default: 0)" in shown
+    assert "(default: False)" not in shown and "(default: None)" not in shown
