@@ -7,19 +7,13 @@ BatchNorm. Softmax attention, which does neither, is the limit. All rows alterna
 medians.
 """
 
-import argparse
-import json
-import statistics
 import sys
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks.rounds import check_rounds, make_parser, median_seconds, write_result
 from data_prep import command_line
-from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 
-FEWEST_ROUNDS = 5
 TOKENS, CHANNELS, HEADS = 384, 64, 16
 OURS = "ours: one matrix product"
 OTHER = "1 x 1 convolution, then BatchNorm"
@@ -27,44 +21,30 @@ OTHER = "1 x 1 convolution, then BatchNorm"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.re_attention",
-        description="Training step of a re-attention layer against the literal form.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/re_attention.json"))
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS)
+    parser = make_parser("re_attention", "Training step of a re-attention layer against the literal form.")
+    parser.add_argument("--batch-size", type=int, default=8, help="slices per step")
     arguments = parser.parse_args(argv)
-    if arguments.rounds < FEWEST_ROUNDS:
-        raise UserError(f"--rounds is {arguments.rounds}, expected at least {FEWEST_ROUNDS}")
+    check_rounds(arguments.rounds)
 
-    medians = measure(arguments.batch_size, arguments.rounds)
-    result = {"milliseconds": medians, "batch_size": arguments.batch_size, "rounds": arguments.rounds}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    sys.stdout.write(table(medians))
+    medians_ms = measure(arguments.batch_size, arguments.rounds)
+    write_result(
+        arguments.output,
+        {"milliseconds": medians_ms, "batch_size": arguments.batch_size, "rounds": arguments.rounds},
+    )
+    sys.stdout.write(table(medians_ms))
 
 
 def measure(batch_size: int, rounds: int) -> dict[str, float]:
     """Median milliseconds of a step, by row."""
     steps = {name: _step(layer, batch_size) for name, layer in _layers().items()}
-    figures = {name: [] for name in steps}
-    for step in steps.values():
-        step()
-    for _ in range(rounds):
-        for name, step in steps.items():
-            started_s = time.perf_counter()
-            step()
-            figures[name].append(1000 * (time.perf_counter() - started_s))
-    return {name: statistics.median(values) for name, values in figures.items()}
+    return {name: 1000 * seconds for name, seconds in median_seconds(steps, rounds).items()}
 
 
-def table(medians: dict[str, float]) -> str:
+def table(medians_ms: dict[str, float]) -> str:
     """The result as lines of text."""
     lines = [f"{'what':36} {'ms/step':>9} {'literal':>9} {'ratio':>7}"]
-    for name, figure in medians.items():
-        lines.append(f"{name:36} {figure:9.0f} {medians[OTHER]:9.0f} {figure / medians[OTHER]:7.2f}")
+    for name, figure in medians_ms.items():
+        lines.append(f"{name:36} {figure:9.0f} {medians_ms[OTHER]:9.0f} {figure / medians_ms[OTHER]:7.2f}")
     return "\n".join(lines) + "\n"
 
 

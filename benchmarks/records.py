@@ -6,8 +6,6 @@ its processes, from their start to finished records. The second column of figure
 process. Record sizes follow. All rows run on the same files, warm, alternating; medians.
 """
 
-import argparse
-import json
 import logging
 import statistics
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 import cv2
 import pydicom
 
+from benchmarks.rounds import check_rounds, make_parser, medians, write_result
 from data_prep import command_line, schema
 from data_prep.build import BuildConfig, build
 from data_prep.datasets import get_dataset
@@ -27,27 +26,19 @@ from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 from data_prep.workers import available_cores
 
-FEWEST_ROUNDS = 5
 IMAGE_SIZE_PX = 256
 BARE_DECODE = "bare pydicom decode"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.records",
-        description="Speed of the record builder against its limits.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--dataset", default="phantom_head_ct")
-    parser.add_argument("--data-dir", type=Path, default=Path("data/phantom_head_ct"))
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/records.json"))
+    parser = make_parser("records", "Speed of the record builder against its limits.")
+    parser.add_argument("--dataset", default="phantom_head_ct", help="name of a data set of CT")
+    parser.add_argument("--data-dir", type=Path, default=Path("data/phantom_head_ct"), help="its folder")
     parser.add_argument("--slices", type=int, default=200, help="slices for the rows of one process")
-    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS)
-    parser.add_argument("--workers", type=int, default=available_cores())
+    parser.add_argument("--workers", type=int, default=available_cores(), help="processes of the builder")
     arguments = parser.parse_args(argv)
-    if arguments.rounds < FEWEST_ROUNDS:
-        raise UserError(f"--rounds is {arguments.rounds}, expected at least {FEWEST_ROUNDS}")
+    check_rounds(arguments.rounds)
 
     dataset = get_dataset(arguments.dataset)
     if not arguments.data_dir.is_dir():
@@ -57,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     listing = dataset.list_images(arguments.data_dir)
     paths = [listing.root / file for file in listing.files]
     result = measure(dataset.name, listing.root, paths, arguments.slices, arguments.rounds, arguments.workers)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(arguments.output, result)
     sys.stdout.write(table(result))
 
 
@@ -81,14 +71,8 @@ def measure(dataset: str, data_dir: Path, paths: list[Path], slices: int, rounds
             dataset, data_dir, workers, len(paths)
         ),
     }
-    figures = {name: [] for name in rows}
-    for row in rows.values():
-        row()
-    for _ in range(rounds):
-        for name, row in rows.items():
-            figures[name].append(row())
     return {
-        "slices_per_second": {name: statistics.median(values) for name, values in figures.items()},
+        "slices_per_second": medians(rows, rounds),
         "bytes_per_record": {
             image_format: statistics.mean(len(_encode(path, image_format)) for path in some)
             for image_format in (schema.HU_RAW, schema.HU_ZLIB)

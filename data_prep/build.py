@@ -3,6 +3,7 @@
 import collections
 import logging
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from data_prep import schema, writer
 from data_prep.build_config import BuildConfig
 from data_prep.datasets import get_dataset
 from data_prep.datasets.base import Dataset, Listing, Reject
+from data_prep.datasets.keep_list import keep_listed
 from data_prep.errors import UserError
 from data_prep.ids import DEFAULT_KEY_FILE, Pseudonymizer
 from data_prep.modality import Modality
@@ -35,6 +37,7 @@ def build(
     max_reject_share: float = 0.05,
     id_key_file: Path = DEFAULT_KEY_FILE,
     overwrite: bool = False,
+    keep_list: Path | None = None,
 ) -> DatasetInfo:
     """Makes the records of a data set, or goes on with them, or finds them finished.
 
@@ -46,6 +49,7 @@ def build(
         max_reject_share: Largest share of images that may be set aside.
         id_key_file: Secret key for identifiers that are not public.
         overwrite: Whether to discard records that are there.
+        keep_list: The files to use, see `keep_list.keep_listed`; None for all.
 
     Returns:
         The description of the records.
@@ -60,6 +64,9 @@ def build(
     noun = dataset.modality.noun
     dataset.prepare(data_dir)
     listing = dataset.list_images(data_dir)
+    if keep_list:
+        listing = keep_listed(listing, keep_list)
+    dataset = dataset.with_labels_of(listing)
     if overwrite:
         writer.clear(records_dir, also=(schema.INFO_NAME, schema.REJECTS_NAME))
     info = _finished(config, listing, records_dir)
@@ -78,7 +85,14 @@ def build(
     log.info("%s: %d %ss, %d processes.", data_dir, len(listing.files), noun, workers)
     with Workers(workers) as pool:
         plan = make_plan(
-            listing, dataset.label_names, dataset.modality, pool, Pseudonymizer(id_key_file), rule, config
+            listing,
+            dataset.label_names,
+            dataset.modality,
+            pool,
+            Pseudonymizer(id_key_file),
+            rule,
+            config,
+            dataset.settle_headers,
         )
         results = writer.write_shards(plan, listing.root, records_dir, pool, dataset.modality, config)
     rejects = sorted(
@@ -142,6 +156,9 @@ def _describe(
             "patients": len({one.patient_id for one in written}),
             "series": len({(one.patient_id, one.study_id, one.series_id) for one in written}),
             "labels": {label: sum(one.labels[label] for one in written) for label in dataset.label_names},
+            "extra_labels": {
+                name: _counts(one.labels[name] for one in written) for name in listing.extra_labels
+            },
         }
     return DatasetInfo(
         records_dir=records_dir,
@@ -167,6 +184,11 @@ def _describe(
         tool_version=_version(),
         config=config.to_json_fields(),
     )
+
+
+def _counts(values: Iterable[int]) -> dict[str, int]:
+    """How often each value that stands for something occurs, by the value as text."""
+    return {str(value): count for value, count in sorted(collections.Counter(values).items()) if value >= 0}
 
 
 def _check_rejects(info: DatasetInfo, max_reject_share: float, noun: str) -> None:

@@ -17,6 +17,9 @@ class BuildConfig:
         compression: Whether images are compressed; CT only, photographs are compressed as they come.
         split: Name of the data set's split rule; "" for a data set that has only one.
         fold: Which fold of the split is the test split, from 0.
+        treatment: One of `head_treatment.TREATMENTS`, None where the data set's slices stay as they are; CT
+            only.
+        balance: One of `balance.BALANCES`, None where nothing is replicated; data sets with locations only.
     """
 
     dataset: str
@@ -28,6 +31,8 @@ class BuildConfig:
     compression: bool | None = None
     split: str | None = None
     fold: int = 0
+    treatment: str | None = None
+    balance: str | None = None
 
     def to_json_fields(self) -> dict:
         """The fields as they come back from JSON."""

@@ -5,9 +5,12 @@ from pathlib import Path
 from data_prep import schema
 from data_prep.build_config import BuildConfig
 from data_prep.dicom_ct import UnreadableSlice, read_header, read_slice
+from data_prep.head_treatment.treatment import NONE, NoHead, treat
 from data_prep.modality import EncodedImage, Header, Modality
 
 TWELVE_BIT = "twelve_bit"
+UNTREATED = "untreated"
+NO_HEAD = "shows no head: no tissue is thicker than a head holder's walls"
 
 
 def header_of_slice(path: Path) -> Header:
@@ -27,24 +30,33 @@ def header_of_slice(path: Path) -> Header:
         header.study_id,
         header.series_id,
         header.position_mm,
+        header.rows,
+        header.columns,
     )
 
 
 def encode_slice(path: Path, config: BuildConfig) -> EncodedImage:
-    """Reads a slice and encodes its Hounsfield units at the size asked for.
+    """Reads a slice, treats it and encodes its Hounsfield units at the size asked for.
 
     Raises:
-        UnreadableSlice: See `dicom_ct.read_slice`.
+        UnreadableSlice: See `dicom_ct.read_slice`; or it is to be treated and there is no head in it.
     """
     ct_slice = read_slice(path, config.twelve_bit_correction)
+    hu, done = ct_slice.hu, {TWELVE_BIT: ct_slice.corrected_twelve_bit}
+    if config.treatment:
+        try:
+            hu, treated = treat(hu, config.treatment)
+        except NoHead as error:
+            raise UnreadableSlice(path, NO_HEAD) from error
+        done[UNTREATED] = config.treatment != NONE and not treated
     image_format = format_of_records(config)
     return EncodedImage(
-        encoded=schema.encode_hu(ct_slice.hu, config.image_size, image_format),
+        encoded=schema.encode_hu(hu, config.image_size, image_format),
         image_format=image_format,
         height=config.image_size,
         width=config.image_size,
         channels=1,
-        corrections=(TWELVE_BIT,) if ct_slice.corrected_twelve_bit else (),
+        corrections=tuple(kind for kind, was_done in done.items() if was_done),
     )
 
 
@@ -59,7 +71,10 @@ CT = Modality(
     group_noun="patient",
     image_format=format_of_records,
     windows=schema.WINDOWS_HU,
-    corrections={TWELVE_BIT: "12-bit correction"},
+    corrections={
+        TWELVE_BIT: "12-bit correction",
+        UNTREATED: "Left untreated, since treatment would have lost the head",
+    },
     read_header=header_of_slice,
     encode=encode_slice,
 )

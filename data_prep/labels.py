@@ -3,6 +3,9 @@
 HEMORRHAGE_LABELS = ("any", "epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural")
 """RSNA's subtypes; `any` is 1 when at least one of the others is."""
 
+ICH_LABELS = HEMORRHAGE_LABELS[:1]
+"""Normal or hemorrhage, where no subtypes are known."""
+
 LOCATION_LABELS = ("deep", "lobar", "subtentorial")
 """Where the largest bleeding of a slice lies; slices without bleeding have none."""
 

@@ -9,12 +9,14 @@ from data_prep.build_config import BuildConfig
 
 
 class Header(NamedTuple):
-    """What a file says of its place among others; "" and NaN where it does not say."""
+    """What a file says of its place among others; "", NaN and 0 where it does not say."""
 
     patient_id: str = ""
     study_id: str = ""
     series_id: str = ""
     position_mm: float = float("nan")
+    height: int = 0
+    width: int = 0
 
 
 class EncodedImage(NamedTuple):

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from data_prep import balance
 from data_prep.build_config import BuildConfig
-from data_prep.datasets.base import Listing, Reject
+from data_prep.datasets.base import Listing, Reject, SettleHeaders
 from data_prep.errors import UnreadableImage
 from data_prep.ids import Pseudonymizer
 from data_prep.modality import Header, Modality
@@ -23,7 +24,10 @@ DIED_READING = "a process died while reading it"
 
 
 class PlannedImage(NamedTuple):
-    """An image that is to be written, with everything but its pixels; fields as in `schema.ImageRecord`."""
+    """An image that is to be written, with everything but its pixels; fields as in `schema.ImageRecord`.
+
+    `copy` counts the repetitions of one image, from 0.
+    """
 
     file: str
     source_id: str
@@ -33,6 +37,7 @@ class PlannedImage(NamedTuple):
     series_index: int
     position_mm: float
     labels: dict[str, int]
+    copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def make_plan(
     pseudonymize: Pseudonymizer,
     rule: SplitRule,
     config: BuildConfig,
+    settle_headers: SettleHeaders | None = None,
 ) -> Plan:
     """Reads all headers and decides on split, shard and order of every image.
 
@@ -75,25 +81,37 @@ def make_plan(
         workers: Where headers are read.
         pseudonymize: Turns identifiers into those of records.
         rule: How images are divided.
-        config: Shares, seed, fold and number of shards.
+        config: Shares, seed, fold, number of shards and balance.
+        settle_headers: `Dataset.settle_headers`.
     """
     headers, rejects = read_headers(listing, modality, workers)
+    if settle_headers:
+        headers, reasons = settle_headers(listing, headers)
+        rejects += [Reject(listing.files[index], reason) for index, reason in reasons.items()]
+        headers = {index: header for index, header in headers.items() if index not in reasons}
     kept = list(headers)
     if not kept:
         return Plan({}, rejects)
     images = _describe(listing, label_names, headers, pseudonymize)
+    if config.balance == balance.BEFORE_SPLIT:
+        times = balance.times_wanted(_locations(images))
+        images, kept = _repeated(images, times), np.repeat(kept, times).tolist()
     # The location (or another extra label) is a label of each of its values to the splits.
     columns = [listing.labels[kept]]
     for values in listing.extra_labels.values():
         columns.append(values[kept, None] == np.arange(values.max() + 1))
-    if listing.group_ids is None:
-        image_ids, group_ids = [one.source_id for one in images], [one.patient_id for one in images]
-    else:
-        image_ids = [listing.source_ids[index] for index in kept]
-        group_ids = [listing.group_ids[index] for index in kept]
+    image_ids, group_ids = _names_for_splits(listing, images, kept)
     published = None if listing.published_splits is None else listing.published_splits[kept]
     to_split = ToSplit(image_ids, group_ids, np.concatenate(columns, axis=1), published)
     splits = rule.assign(to_split, config.fractions, config.seed, config.fold)
+    if config.balance == balance.BEFORE_SPLIT:
+        balance.warn_of_copies_in_test([one.file for one in images], splits == SPLITS.index("test"))
+    elif config.balance == balance.TRAIN:
+        train = np.flatnonzero(splits == SPLITS.index("train"))
+        times = np.ones(len(images), np.int64)
+        times[train] = balance.times_wanted(_locations(images)[train])
+        images, splits = _repeated(images, times), np.repeat(splits, times)
+        image_ids, _ = _names_for_splits(listing, images, np.repeat(kept, times).tolist())
     order = sorted(range(len(images)), key=lambda index: _order_key(config.seed, image_ids[index]))
     by_shard = {}
     for split, name in enumerate(SPLITS):
@@ -101,6 +119,35 @@ def make_plan(
         for shard, part in enumerate(np.array_split(np.asarray(members, np.int64), config.shards)):
             by_shard[shard_name(name, shard, config.shards)] = [images[index] for index in part]
     return Plan(by_shard, rejects)
+
+
+def _locations(images: list[PlannedImage]) -> np.ndarray:
+    return np.array([one.labels[balance.LOCATION] for one in images], np.int64)
+
+
+def _repeated(images: list[PlannedImage], times: np.ndarray) -> list[PlannedImage]:
+    """Each image as often as wanted, the copies under names of their own."""
+    return [
+        one._replace(source_id=_name_of_copy(one.source_id, copy), copy=copy)
+        for one, wanted in zip(images, times, strict=True)
+        for copy in range(wanted)
+    ]
+
+
+def _name_of_copy(name: str, copy: int) -> str:
+    return f"{name}-{copy}" if copy else name
+
+
+def _names_for_splits(
+    listing: Listing, images: list[PlannedImage], indices: list[int]
+) -> tuple[list[str], list[str]]:
+    """Names of images and groups on which splits and order depend; `indices` are those in the listing."""
+    if listing.group_ids is None:
+        return [one.source_id for one in images], [one.patient_id for one in images]
+    names = [
+        _name_of_copy(listing.source_ids[index], one.copy) for index, one in zip(indices, images, strict=True)
+    ]
+    return names, [listing.group_ids[index] for index in indices]
 
 
 def read_headers(
@@ -170,9 +217,10 @@ def _places_in_series(listing: Listing, headers: dict[int, Header]) -> dict[int,
     """Rank of every slice in its series along the slice normal; slices without a position come last."""
 
     def series_and_position(index: int) -> tuple:
-        *series, position_mm = headers[index]
-        unknown = bool(np.isnan(position_mm))
-        return series, unknown, 0.0 if unknown else position_mm, listing.source_ids[index]
+        header = headers[index]
+        series = [header.patient_id, header.study_id, header.series_id]
+        unknown = bool(np.isnan(header.position_mm))
+        return series, unknown, 0.0 if unknown else header.position_mm, listing.source_ids[index]
 
     places, series, place = {}, None, 0
     for index in sorted(headers, key=series_and_position):

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from data_prep import schema
+from data_prep.balance import BALANCES, NONE
 from data_prep.build_config import BuildConfig
 from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
+from data_prep.head_treatment.treatment import TREATMENTS
 from data_prep.split_rules import SplitRule
 
 CT_IMAGE_SIZE_PX = 256
@@ -14,6 +16,7 @@ CT_ARGUMENTS = {
     "image_size": "--image-size",
     "twelve_bit_correction": "--no-twelve-bit-correction",
     "compression": "--no-compression",
+    "treatment": "--treatment",
 }
 
 
@@ -34,9 +37,14 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
     if not 0 <= config.fold < rule.folds:
         folds = f"from 0 to {rule.folds - 1}" if rule.folds > 1 else "0: this split has no folds"
         raise UserError(f"--fold is {config.fold}, expected {folds} ({dataset.name})")
-    config = replace(config, fractions=config.fractions or dataset.fractions, split=rule.name)
+    config = replace(
+        config,
+        fractions=config.fractions or dataset.fractions,
+        split=rule.name,
+        balance=_balance(config.balance, dataset),
+    )
     if dataset.modality.name == schema.CT:
-        return _with_ct_defaults(config), rule
+        return _with_ct_defaults(config, dataset), rule
     for field, argument in CT_ARGUMENTS.items():
         if getattr(config, field) is not None:
             raise UserError(
@@ -57,10 +65,33 @@ def _split_rule(name: str | None, dataset: Dataset) -> SplitRule:
     raise UserError(f"--split is {name!r} for {dataset.name}, {expected}")
 
 
-def _with_ct_defaults(config: BuildConfig) -> BuildConfig:
+def _balance(name: str | None, dataset: Dataset) -> str | None:
+    name = name or dataset.balance
+    _check_choice("--balance", name, BALANCES)
+    if name in (None, NONE):
+        return None
+    if not dataset.has_location:
+        raise UserError(
+            f"--balance {name} is for data sets with locations of hemorrhages; {dataset.name} has none; "
+            "leave it out"
+        )
+    return name
+
+
+def _check_choice(argument: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise UserError(f"{argument} is {value!r}, expected one of {', '.join(choices)}")
+
+
+def _with_ct_defaults(config: BuildConfig, dataset: Dataset) -> BuildConfig:
+    treatment = config.treatment or dataset.treatment
+    _check_choice("--treatment", treatment, TREATMENTS)
+    # Where nothing is treated by default, not even the search for a head takes place.
+    untreated = dataset.treatment is None and treatment == NONE
     return replace(
         config,
         image_size=CT_IMAGE_SIZE_PX if config.image_size is None else config.image_size,
         twelve_bit_correction=config.twelve_bit_correction is not False,
         compression=config.compression is not False,
+        treatment=None if untreated else treatment,
     )

@@ -228,7 +228,8 @@ class DatasetInfo:
         image_size: Height and width in pixels; None where images have their original sizes.
         modality: `CT` or `PHOTOGRAPH`.
         exclusive_labels: Whether every record has exactly one of the labels.
-        splits: Per split: "records", "patients", "series" and "labels", the positives by label.
+        splits: Per split: "records", "patients", "series"; "labels", the positives by label; and by further
+            label "extra_labels", the records by its value.
         shards: Per file: "records" and "sha256".
         windows: Level and width in HU of windows fit for the data; for information.
         corrections: Images repaired, by kind: "twelve_bit" for CT; "reencoded" and "metadata_dropped" for

@@ -1,5 +1,6 @@
 """The ways in which a data set's images can be divided into train, validation and test."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ log = logging.getLogger(__name__)
 FOLD_VALIDATION_SHARE = 0.1
 """Of the images that are not in the test fold."""
 
+OPEN = -1
+"""In place of a published split: the image goes where the rule puts it."""
+
 
 @dataclass(frozen=True)
 class ToSplit:
@@ -22,7 +26,7 @@ class ToSplit:
         image_ids: Name of each image.
         group_ids: Per image, the name of what should stay together.
         labels: What is balanced, 0 or 1, of shape `(images, labels)`.
-        published: Per image, the split that the data set gives it, or None.
+        published: Per image, the split that the data set gives it, or `OPEN`; None where it gives none.
     """
 
     image_ids: Sequence[str]
@@ -80,6 +84,33 @@ def as_published(images: ToSplit, fractions: Sequence[float], seed: int, fold: i
     return np.asarray(images.published, np.int64)
 
 
+def by_folder(images: ToSplit, fractions: Sequence[float], seed: int, fold: int) -> np.ndarray:
+    """As published; images that are open go to the splits that have none, each class in these shares.
+
+    Only for exclusive labels. Unlike `by_group` it takes as many classes and images as ImageNet has.
+    """
+    splits = np.array(images.published, np.int64)
+    shares = np.array([0 if split in splits else share for split, share in enumerate(fractions)], np.float64)
+    if not shares.any():
+        shares[SPLITS.index("train")] = 1
+    shares /= shares.sum()
+    class_of_image = images.labels.argmax(axis=1)
+    ids = images.image_ids
+
+    def at_random_in_its_class(index: int) -> tuple:
+        key = hashlib.blake2b(f"{seed}/{ids[index]}".encode(), digest_size=8).digest()
+        return class_of_image[index], key, ids[index]
+
+    order = sorted(np.flatnonzero(splits == OPEN), key=at_random_in_its_class)
+    # Each image goes where most is wanted, so that shares hold over all of them and in every stretch.
+    wanted = np.zeros(len(shares))
+    for index in order:
+        wanted += shares
+        splits[index] = wanted.argmax()
+        wanted[splits[index]] -= 1
+    return splits
+
+
 def by_half(images: ToSplit, fractions: Sequence[float], seed: int, fold: int) -> np.ndarray:
     """Two folds of half of each class: one is test, the other train with a tenth of it for validation."""
     halves = assign_splits(images.group_ids, images.labels, (0.5, 0.5), seed)
@@ -93,11 +124,16 @@ def by_half(images: ToSplit, fractions: Sequence[float], seed: int, fold: int) -
 
 
 BY_PATIENT = SplitRule("", "patients whole, balanced on the labels", by_group)
+PATIENT = SplitRule("patient", BY_PATIENT.summary, by_group)
+PAPER_BY_SLICE = SplitRule(
+    "paper", "slice by slice, balanced on the labels: patients are on both sides", by_image
+)
 BY_LESION = SplitRule("lesion", "images of one lesion stay together, balanced on the labels", by_group)
 PAPER_BY_IMAGE = SplitRule(
     "paper", "image by image, balanced on the labels: lesions are on both sides", by_image
 )
 PUBLISHED = SplitRule("published", "the lists that come with the data", as_published, fractions_apply=False)
+BY_FOLDER = SplitRule("", "folders train, val, test; what has none gets its share of train", by_folder)
 TWO_FOLD = SplitRule(
     "", "half of each class is test (--fold says which)", by_half, fractions_apply=False, folds=2
 )

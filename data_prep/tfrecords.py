@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep import command_line
+from data_prep.balance import BALANCES
 from data_prep.build import build
 from data_prep.build_config import BuildConfig
 from data_prep.datasets import DATASETS, get_dataset
 from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
+from data_prep.head_treatment.treatment import TREATMENTS
 from data_prep.ids import DEFAULT_KEY_FILE
 from data_prep.resolve_config import CT_IMAGE_SIZE_PX
 from data_prep.workers import available_cores
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         compression=arguments.compression,
         split=arguments.split,
         fold=arguments.fold,
+        treatment=arguments.treatment,
+        balance=arguments.balance,
     )
     if not 0 <= arguments.max_reject_share <= 1:
         raise UserError(f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1")
@@ -52,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         max_reject_share=arguments.max_reject_share,
         id_key_file=arguments.id_key_file,
         overwrite=arguments.overwrite,
+        keep_list=arguments.keep_list,
     )
 
 
@@ -73,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--fractions",
         help="shares of train, validation and test, as 0.8,0.1,0.1; the data set's own if not given",
+    )
+    add("--keep-list", type=Path, help="text file with the images to use, a path below --data-dir per line")
+    add(
+        "--balance",
+        choices=BALANCES,
+        help="replicate slices until the locations of hemorrhages, and hemorrhage and normal, come near to "
+        "1:1: in the training split, or before the split, with copies on both sides; the data set's own if "
+        "not given",
     )
     add("--seed", type=int, default=0, help="decides on the split and on the order of records")
     add("--max-reject-share", type=float, default=0.05, help="largest share of images that may be set aside")
@@ -103,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         const=False,
         help="larger records that decode faster",
     )
+    ct.add_argument(
+        "--treatment",
+        choices=TREATMENTS,
+        help="mask: air in place of the head holder; overlay: that on a slice clipped to the brain window; "
+        "the data set's own if not given",
+    )
     return parser
 
 
@@ -117,7 +136,7 @@ def _about_data_sets() -> str:
     lines = ["data sets:"]
     for name, dataset in sorted(DATASETS.items()):
         shares = ", ".join(f"{share:g}" for share in dataset.fractions)
-        kind = f"{dataset.modality.noun}s, {len(dataset.label_names)} {_labels(dataset)}"
+        kind = f"{dataset.modality.noun}s, {_labels(dataset)}"
         lines.append(f"  {name:16} {kind}; train, validation, test {shares}")
         for rule in dataset.split_rules:
             option = f"--split {rule.name}: " if rule.name else "split: "
@@ -126,7 +145,8 @@ def _about_data_sets() -> str:
 
 
 def _labels(dataset: Dataset) -> str:
-    return "classes" if dataset.exclusive_labels else "labels"
+    noun = "classes" if dataset.exclusive_labels else "labels"
+    return f"{len(dataset.label_names)} {noun}" if dataset.label_names else f"{noun} by folder"
 
 
 def _image_size(value: int | None) -> int | None:

@@ -135,7 +135,9 @@ def _write(path: Path, images: list[PlannedImage], results: Iterator) -> tuple[l
                 rejects.append(Reject(planned.file, result if isinstance(result, str) else DIED_READING))
                 continue
             fields = planned._asdict() | result._asdict()
-            corrections.update(fields.pop("corrections"))
+            done, copy = fields.pop("corrections"), fields.pop("copy")
+            if not copy:
+                corrections.update(done)
             del fields["file"]
             writer.write(serialize(ImageRecord(**fields)))
     return rejects, dict(corrections)

@@ -2,13 +2,31 @@
 
 import difflib
 
-from data_prep.datasets import covid19_ct, isic2018, kvasir, phantom_head_ct, phantom_skin, rsna_ich
+from data_prep.datasets import (
+    covid19_ct,
+    ich_location,
+    image_folder,
+    isic2018,
+    kvasir,
+    phantom_head_ct,
+    phantom_skin,
+    rsna_ich,
+)
 from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
 
 DATASETS: dict[str, Dataset] = {
     module.DATASET.name: module.DATASET
-    for module in (covid19_ct, isic2018, kvasir, phantom_head_ct, phantom_skin, rsna_ich)
+    for module in (
+        covid19_ct,
+        ich_location,
+        image_folder,
+        isic2018,
+        kvasir,
+        phantom_head_ct,
+        phantom_skin,
+        rsna_ich,
+    )
 }
 
 

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from data_prep.ct_records import CT
-from data_prep.modality import Modality
+from data_prep.modality import Header, Modality
 from data_prep.split_rules import BY_PATIENT, SplitRule
 
 
@@ -34,11 +34,12 @@ class Listing:
         files: One path per image, relative to `root`, with forward slashes.
         source_ids: The data set's own name of each image.
         labels: int8 of shape `(images, len(label_names))`, 0 or 1.
+        label_names: Names of the labels where the folder decides on them; None if they are the data set's.
         extra_labels: Further integer labels by name, each of shape `(images,)`; -1 where there is none.
         group_ids: Per image, the name of what must not be divided among splits; None where the files
             themselves name patient, study and series.
-        published_splits: Per image, the index of its split where the data set says so, int of shape
-            `(images,)`.
+        published_splits: Per image, the index of its split where the data set says so, or
+            `split_rules.OPEN`; int of shape `(images,)`.
         rejects: What the lists name but the disk lacks, the other way round, and contradictions.
         fingerprint: Digest over the label files' content and the names and sizes of all images.
     """
@@ -48,10 +49,16 @@ class Listing:
     source_ids: list[str]
     labels: np.ndarray
     fingerprint: str
+    label_names: tuple[str, ...] | None = None
     extra_labels: dict[str, np.ndarray] = field(default_factory=dict)
     group_ids: list[str] | None = None
     published_splits: np.ndarray | None = None
     rejects: tuple[Reject, ...] = ()
+
+
+SettleHeaders = Callable[[Listing, dict[int, Header]], tuple[dict[int, Header], dict[int, str]]]
+"""From a listing and the headers of its files, by index into it, to the headers that hold, and the reasons by
+which some of the files are set aside: what only several headers together show."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Dataset:
 
     Attributes:
         name: Name on the command line and default folder below `data/` and `records/`.
-        label_names: Names of the labels that an image has or has not.
+        label_names: Names of the labels that an image has or has not; none where the folder decides on them.
         fractions: Default shares of train, validation and test.
         prepare: Called with the data folder before listing; makes it, or raises `UserError` when it is not
             there.
@@ -68,6 +75,10 @@ class Dataset:
         modality: What kind of images they are.
         exclusive_labels: Whether every image has exactly one of the labels.
         split_rules: The ways to divide it, the default first.
+        settle_headers: Looks at all headers together; None where each stands for itself.
+        treatment: Default of `BuildConfig.treatment`.
+        balance: Default of `BuildConfig.balance`.
+        has_location: Whether its slices have the extra label `balance.LOCATION`.
     """
 
     name: str
@@ -78,6 +89,14 @@ class Dataset:
     modality: Modality = CT
     exclusive_labels: bool = False
     split_rules: tuple[SplitRule, ...] = (BY_PATIENT,)
+    settle_headers: SettleHeaders | None = None
+    treatment: str | None = None
+    balance: str | None = None
+    has_location: bool = False
+
+    def with_labels_of(self, listing: Listing) -> "Dataset":
+        """This data set with the names of the listing's labels."""
+        return self if listing.label_names is None else replace(self, label_names=listing.label_names)
 
 
 def fingerprint(label_files: list[Path], names_and_sizes: list[tuple[str, int]]) -> str:

@@ -96,10 +96,39 @@ def picture_sizes(folder: Path) -> dict[str, int]:
     return sizes
 
 
+def folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder, in order, but for those that begin with a dot or an underscore.
+
+    There are none where there is no such folder.
+
+    Raises:
+        UserError: A name is not UTF-8.
+    """
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
+    for name in names:
+        _refuse_unless_utf8(name, folder)
+    return names
+
+
+def pictures_below(folder: Path) -> dict[str, int]:
+    """Sizes in bytes of the pictures in a folder and in those below it, by path with forward slashes.
+
+    Raises:
+        UserError: See `picture_sizes` and `folders_in`.
+    """
+    sizes = picture_sizes(folder)
+    for name in folders_in(folder):
+        sizes |= {f"{name}/{file}": size for file, size in pictures_below(folder / name).items()}
+    return sizes
+
+
 def _refuse_unless_utf8(name: str, folder: Path) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise UserError(
-            f"folder {folder} has a file whose name is not UTF-8, {name!a}; rename it, in the lists, too"
+            f"folder {folder} holds something whose name is not UTF-8, {name!a}; rename it, in the lists, too"
         ) from error

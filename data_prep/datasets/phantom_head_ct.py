@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import phantom_head_ct
+from data_prep.balance import LOCATION
 from data_prep.datasets import rsna_ich
 from data_prep.datasets.base import Dataset, Listing, fingerprint
 from data_prep.datasets.lists import read_csv
@@ -44,7 +45,7 @@ def list_slices(data_dir: Path) -> Listing:
     values = np.array([locations.get(source_id, NO_LOCATION) for source_id in listing.source_ids], np.int8)
     return dataclasses.replace(
         listing,
-        extra_labels={"location": values},
+        extra_labels={LOCATION: values},
         fingerprint=fingerprint([path], [(listing.fingerprint, 0)]),
     )
 
@@ -73,4 +74,5 @@ DATASET = Dataset(
     fractions=(0.7, 0.15, 0.15),
     prepare=prepare,
     list_images=list_slices,
+    has_location=True,
 )

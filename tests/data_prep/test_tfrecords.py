@@ -62,7 +62,7 @@ def test_every_slice_is_there_once_with_its_pixels_labels_and_place(data_dir, re
         splits_of_patient.setdefault(example["patient_id"].numpy(), set()).add(split)
     assert len(splits_of_patient) == 12
     assert all(len(splits) == 1 for splits in splits_of_patient.values())
-    assert info.corrections == {"twelve_bit": 15}
+    assert info.corrections == {"twelve_bit": 15, "untreated": 0}
     assert info.positives("train")["any"] == sum(
         int(example["labels"][0]) for split, example in parsed.values() if split == "train"
     )
