@@ -15,7 +15,7 @@ from data_prep.datasets.keep_list import keep_listed
 from data_prep.errors import UserError
 from data_prep.ids import DEFAULT_KEY_FILE, Pseudonymizer
 from data_prep.modality import Modality
-from data_prep.plan import Plan, make_plan
+from data_prep.plan import Plan, PlannedImage, make_plan
 from data_prep.resolve_config import resolve
 from data_prep.schema import DatasetInfo
 from data_prep.splits import SPLITS
@@ -155,7 +155,7 @@ def _describe(
             "records": len(written),
             "patients": len({one.patient_id for one in written}),
             "series": len({(one.patient_id, one.study_id, one.series_id) for one in written}),
-            "labels": {label: sum(one.labels[label] for one in written) for label in dataset.label_names},
+            "labels": _positives(written, dataset.label_names),
             "extra_labels": {
                 name: _counts(one.labels[name] for one in written) for name in listing.extra_labels
             },
@@ -184,6 +184,15 @@ def _describe(
         tool_version=_version(),
         config=config.to_json_fields(),
     )
+
+
+def _positives(images: list[PlannedImage], label_names: tuple[str, ...]) -> dict[str, int]:
+    """How many images have each label; equal labels, which the plan keeps once, are looked at once."""
+    labels_of = {id(one.labels): one.labels for one in images}
+    images_with = collections.Counter(id(one.labels) for one in images)
+    return {
+        name: sum(count for key, count in images_with.items() if labels_of[key][name]) for name in label_names
+    }
 
 
 def _counts(values: Iterable[int]) -> dict[str, int]:

@@ -194,10 +194,14 @@ def _describe(
         groups = {index: listing.group_ids[index] for index in headers}
         headers = {index: Header(group, group, group) for index, group in groups.items()}
     known = functools.lru_cache(maxsize=100_000)(pseudonymize)
+    # Equal labels are one object: with a thousand classes, those of each of a million images would not fit.
+    of_values = {}
     images = []
     for index, header in headers.items():
-        labels = dict(zip(label_names, listing.labels[index].tolist(), strict=True))
-        labels |= {name: int(values[index]) for name, values in listing.extra_labels.items()}
+        extra = {name: int(values[index]) for name, values in listing.extra_labels.items()}
+        values = (listing.labels[index].tobytes(), *extra.values())
+        if values not in of_values:
+            of_values[values] = dict(zip(label_names, listing.labels[index].tolist(), strict=True)) | extra
         images.append(
             PlannedImage(
                 file=listing.files[index],
@@ -207,7 +211,7 @@ def _describe(
                 series_id=known(header.series_id),
                 series_index=places[index],
                 position_mm=header.position_mm,
-                labels=labels,
+                labels=of_values[values],
             )
         )
     return images

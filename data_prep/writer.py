@@ -165,7 +165,11 @@ def _finished(records_dir: Path, name: str, digest: str) -> ShardResult | None:
 
 
 def _digest(images: list[PlannedImage], config: BuildConfig) -> str:
-    return hashlib.sha256(json.dumps([config.to_json_fields(), images]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(config.to_json_fields()).encode())
+    for one in images:
+        having = {name: value for name, value in one.labels.items() if value}
+        digest.update(json.dumps(one._replace(labels=having)).encode())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

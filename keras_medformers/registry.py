@@ -5,7 +5,7 @@ import difflib
 import fnmatch
 import inspect
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
@@ -21,7 +21,7 @@ class ModelEntry:
     name: str
     builder: Callable[..., keras.Model]
     variant: dict
-    num_classes: int
+    num_classes: int | Mapping[str, int]
     input_shape: tuple[int | None, int | None, int]
     preprocessor: Callable[..., keras.layers.Layer]
 
@@ -80,6 +80,29 @@ def list_settings(name):
     return [parameter for parameter in parameters if parameter not in _COMMON_ARGUMENTS]
 
 
+def default_settings(name):
+    """The architecture's settings with the values that `create_model` gives them for this model.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    entry = _entry(name)
+    parameters = inspect.signature(entry.builder).parameters
+    return {
+        setting: entry.variant.get(setting, parameters[setting].default) for setting in list_settings(name)
+    }
+
+
+def list_tasks(name):
+    """Numbers of classes by task, of a model that has several tasks and gives a dict; else empty.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    num_classes = _entry(name).num_classes
+    return dict(num_classes) if isinstance(num_classes, Mapping) else {}
+
+
 def create_model(
     name, num_classes=None, input_shape=None, weights=None, classifier_activation=None, **config
 ):
@@ -87,7 +110,7 @@ def create_model(
 
     Args:
         name: A name from `list_models()`.
-        num_classes: Size of the classifier; the paper's by default, 0 for no head.
+        num_classes: Size of the classifier, or sizes by task; the paper's by default, 0 for no head.
         input_shape: `(height, width, channels)`; the paper's by default.
         weights: None for random initialisation, `"imagenet"` for pretrained backbones (through
             `keras.applications`), or the path of a `.keras` or `.weights.h5` file of this model.

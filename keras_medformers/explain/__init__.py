@@ -1,6 +1,24 @@
-"""What a model's answer rests on: class activation maps and their pictures."""
+"""What a model's answer rests on: class activation, feature and attention maps, likeness of encoders."""
 
+from keras_medformers.explain.attention_maps import attention_maps, attention_of
+from keras_medformers.explain.feature_maps import backbone_maps, has_projections, map_redundancy, map_tensors
 from keras_medformers.explain.grad_cam import grad_cam
+from keras_medformers.explain.layer_outputs import encoders_of, layer_outputs
 from keras_medformers.explain.overlay import overlay, place_on_picture
+from keras_medformers.explain.similarity import cosine_to_last, encoder_similarity
 
-__all__ = ["grad_cam", "overlay", "place_on_picture"]
+__all__ = [
+    "attention_maps",
+    "attention_of",
+    "backbone_maps",
+    "cosine_to_last",
+    "encoder_similarity",
+    "encoders_of",
+    "grad_cam",
+    "has_projections",
+    "layer_outputs",
+    "map_redundancy",
+    "map_tensors",
+    "overlay",
+    "place_on_picture",
+]

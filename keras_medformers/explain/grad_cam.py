@@ -40,7 +40,9 @@ def grad_cam(
         class_index: The class, one for all images or one per image; None takes the class with the highest
             logit of each image.
         resize: Whether to bring the maps to the images' size, bilinearly; else they keep the layer's.
-        grid: `(height, width)` of the tokens of a layer that gives `(batch, height * width, channels)`.
+        grid: `(height, width)` of the tokens of a layer that gives `(batch, height * width, channels)`. A
+            class token before them is left out; in the last encoder, where the classifier reads nothing
+            else, the others have no gradient, so name an earlier one.
         batch_size: Images run at a time.
         return_logits: Whether to give `(maps, logits)`, with the float32 logits of the same pass.
 
@@ -77,7 +79,7 @@ def grad_cam(
         maps, of_batch = map(ops.convert_to_numpy, further)
         logits.append(of_batch)
         if grid is not None:
-            maps, gradient = (x.reshape(len(x), *grid, x.shape[-1]) for x in (maps, gradient))
+            maps, gradient = (_on_grid(x, *grid) for x in (maps, gradient))
         heat.append(_heat(maps, gradient))
     heat = np.concatenate(heat)
     if resize:
@@ -127,6 +129,10 @@ def _shifted_output(layer, shift):
         del layer.call
 
 
+def _on_grid(tokens, height, width):
+    return tokens[:, -height * width :].reshape(len(tokens), height, width, -1)
+
+
 def _heat(maps, gradient):
     """Maps and gradients of shape `(batch, height, width, channels)` to heat, equations 1 and 2."""
     weights = gradient.mean((1, 2), keepdims=True)
@@ -159,10 +165,10 @@ def _checked_layer(model, layer_name, grid):
             + f". The last that fit: {', '.join(fitting[-LAYERS_NAMED:]) or 'none'}"
         )
     layer = layers[layer_name]
-    if grid is not None and _shape(layer)[1] not in (None, grid[0] * grid[1]):
+    if grid is not None and _shape(layer)[1] not in (None, grid[0] * grid[1], grid[0] * grid[1] + 1):
         raise ValueError(
             f"Expected grid=(height, width) with height * width = {_shape(layer)[1]}, the number of tokens "
-            f"of layer {layer_name!r} (a class token is no part of a grid). Received: {grid=}"
+            f"of layer {layer_name!r}, or one less, without a class token. Received: {grid=}"
         )
     return layer
 

@@ -3,6 +3,8 @@
 from keras_medformers.layers.area_resize import AreaResize
 from keras_medformers.layers.attention import SelfAttention
 from keras_medformers.layers.batch_normalization import UnbiasedBatchNormalization
+from keras_medformers.layers.caffe_pixels import CaffePixels
+from keras_medformers.layers.class_token import ClassToken
 from keras_medformers.layers.deformable_convolution import DeformableConv2D
 from keras_medformers.layers.hifuse_blocks import GlobalBlock, LocalBlock
 from keras_medformers.layers.hounsfield import HEAD_CT_WINDOWS, HounsfieldWindows
@@ -21,7 +23,9 @@ from keras_medformers.layers.window_attention import WindowAttention
 __all__ = [
     "HEAD_CT_WINDOWS",
     "AreaResize",
+    "CaffePixels",
     "ChannelAttention",
+    "ClassToken",
     "DeformableConv2D",
     "GlobalBlock",
     "HounsfieldWindows",

@@ -99,6 +99,10 @@ class TransformerBlock(keras.layers.Layer):
         tokens = tokens + self.attn(self.norm1(scale * tokens), training=training) / scale
         return tokens + self.mlp(self.norm2(scale * tokens)) / scale
 
+    def attention_maps(self, tokens):
+        """The maps `(batch, heads, tokens, tokens)` by which inference weighs the values."""
+        return self.attn.attend(self.norm1(self.branch_scale * tokens), training=False)[0]
+
     def compute_output_shape(self, input_shape):
         return input_shape
 

@@ -1,11 +1,12 @@
 """CNN feature extractors from `keras.applications`, each with its own input scaling inside.
 
 Every backbone takes pixels in [0, 255], whatever scaling its pretrained weights expect, and is a
-nested model whose layers carry the backbone's name as prefix, so that several live in one graph.
+nested model whose layers carry the instance's name as prefix, so that several live in one graph, also
+of one application. A model built on backbones has each one's map as the output of the layer
+`{instance}_map`.
 """
 
-import dataclasses
-import hashlib
+import difflib
 import os
 import pathlib
 import re
@@ -13,59 +14,101 @@ import re
 import keras
 import numpy as np
 
+from keras_medformers.layers import CaffePixels
+from keras_medformers.models.applications import BACKBONES
+from keras_medformers.models.backbone_files import (
+    imagenet_weights_files,
+    is_legacy_file,
+    load_backbone_weights,
+    snake_case,
+)
+
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-@dataclasses.dataclass(frozen=True)
-class BackboneSpec:
-    """How to build a backbone and which file holds its ImageNet weights without top.
+def instance_names(backbones):
+    """A name for each backbone, in order: `xception`, `xception_2`, `resnet50`, `xception_3`.
 
-    `scale` and `offset` take pixels in [0, 255] to the backbone's input; None where the
-    application scales inside.
+    Raises:
+        ValueError: If there is none, or one is not known; the message has near matches.
     """
-
-    constructor: str
-    weights_file: str
-    md5: str
-    scale: float | tuple[float, ...] | None = 1 / 127.5
-    offset: float | tuple[float, ...] = -1.0
-
-
-BACKBONES = {
-    "xception": BackboneSpec(
-        "Xception",
-        "xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "b0042744bf5b25fce3cb969f33bebb97",
-    ),
-    "resnet152v2": BackboneSpec(
-        "ResNet152V2",
-        "resnet152v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "ed17cf2e0169df9d443503ef94b23b33",
-    ),
-    "efficientnetb5": BackboneSpec(
-        "EfficientNetB5", "efficientnetb5_notop.h5", "38879255a25d3c92d5e44e04ae6cec6f", scale=None
-    ),
-    "densenet201": BackboneSpec(
-        "DenseNet201",
-        "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "c13680b51ded0fb44dff2d8f86ac8bb1",
-        scale=tuple(1 / (255 * std) for std in _IMAGENET_STD),
-        offset=tuple(-mean / std for mean, std in zip(_IMAGENET_MEAN, _IMAGENET_STD)),
-    ),
-}
+    if isinstance(backbones, str) or not backbones:
+        raise ValueError(f"Expected `backbones` to be a list of at least one name. Received: {backbones=}")
+    names = []
+    for index, name in enumerate(backbones):
+        _check_name(name)
+        copy = tuple(backbones[: index + 1]).count(name)
+        names.append(name if copy == 1 else f"{name}_{copy}")
+    return tuple(names)
 
 
-def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0):
+def _check_name(name):
+    if name not in BACKBONES:
+        near = difflib.get_close_matches(str(name).lower(), BACKBONES, n=3, cutoff=0.6)
+        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(BACKBONES)}."
+        raise ValueError(
+            f"Expected a backbone's name, as in keras.applications in lower case. Received: {name!r}. {hint}"
+        )
+
+
+def backbone_maps(image, backbones, backbone_weights=None, frozen_fraction=1.0):
+    """Runs backbones on one image.
+
+    Args:
+        image: Tensor `(batch, height, width, 3)`, values in [0, 255].
+        backbones: Names from `BACKBONES`; a name may come several times.
+        backbone_weights: None, `"imagenet"`, or a list with None, `"imagenet"` or a path for each instance.
+        frozen_fraction: Share of each backbone's layers that do not train, from the input up.
+
+    Returns:
+        A dict from instance to its map, the output of the layer `{instance}_map`.
+
+    Raises:
+        FileNotFoundError: If a weights file is not there and cannot be downloaded.
+        ValueError: If an argument is not known or does not fit, or the maps differ in height or width.
+    """
+    weights = _weights_by_instance(backbones, backbone_weights)
+    maps = {}
+    for name, instance in zip(backbones, weights):
+        model = build_backbone(name, image.shape[1:], weights[instance], frozen_fraction, instance)
+        maps[instance] = keras.layers.Identity(name=f"{instance}_map")(model(image))
+    sizes = {instance: tuple(x.shape[1:3]) for instance, x in maps.items()}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{instance} {height} x {width}" for instance, (height, width) in sizes.items())
+        raise ValueError(f"Expected `backbones` whose maps are of one size. Received: {listed}")
+    return maps
+
+
+def _weights_by_instance(backbones, backbone_weights):
+    instances = instance_names(backbones)
+    if backbone_weights is None or backbone_weights == "imagenet":
+        backbone_weights = [backbone_weights] * len(instances)
+    if isinstance(backbone_weights, (str, os.PathLike)) or len(backbone_weights) != len(instances):
+        raise ValueError(
+            f"Expected `backbone_weights` to be None, 'imagenet' or a list of {len(instances)}, each None, "
+            f"'imagenet' or a path, for {', '.join(instances)}. Received: {backbone_weights=}"
+        )
+    released = imagenet_weights_files(
+        [name for name, of_one in zip(backbones, backbone_weights) if of_one == "imagenet"]
+    )
+    return {
+        instance: released[name] if of_one == "imagenet" else of_one
+        for instance, name, of_one in zip(instances, backbones, backbone_weights)
+    }
+
+
+def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0, instance=None):
     """Builds a backbone as a nested functional model.
 
     Args:
-        name: A key of `BACKBONES`.
+        name: A key of `BACKBONES`: a CNN of `keras.applications` in lower case, or `"xception_block13"`.
         input_shape: `(height, width, 3)`.
         weights: None (random), `"imagenet"`, or the path of a weights file of this application
             without top (`.h5`, `.weights.h5` or `.keras`).
         frozen_fraction: Share of the layers, from the input up, that do not train. Frozen
             BatchNorm layers run in inference mode.
+        instance: The model's name and its layers' prefix; `name` by default.
 
     Returns:
         A `keras.Model` from pixels in [0, 255] to the last feature map.
@@ -73,14 +116,15 @@ def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0):
     Raises:
         FileNotFoundError: If a weights file is not there and cannot be downloaded.
         ValueError: If the name is unknown, the fraction is not within [0, 1] or the file holds
-            other weights.
+            other weights; the message names the first variable that does not fit.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"Expected a backbone of {sorted(BACKBONES)}. Received: {name!r}")
+    _check_name(name)
     if not 0.0 <= frozen_fraction <= 1.0:
         raise ValueError(f"Expected `frozen_fraction` within [0, 1]. Received: {frozen_fraction=}")
     path = imagenet_weights_files([name])[name] if weights == "imagenet" else weights
-    model = _with_prefix(_application(name, input_shape, path), name)
+    instance = instance or name
+    pixels = keras.Input(input_shape, name=f"{instance}_pixels")
+    model = _with_prefix(_application(name, pixels, path), instance)
     frozen_layers = round(frozen_fraction * len(model.layers))
     if frozen_layers == len(model.layers):
         model.trainable = False
@@ -89,83 +133,63 @@ def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0):
     return model
 
 
-def imagenet_weights_files(names):
-    """Paths of the ImageNet weights of several backbones, downloaded by Keras where missing.
+def backbone_instances(model):
+    """Names of the backbones that `model` was built on, in the order of the layers; they may be none."""
+    names = {layer.name for layer in model.layers}
+    mapped = (name.removesuffix("_map") for name in names if name.endswith("_map"))
+    with_map = {name for name in mapped if name in names}
+    return tuple(layer.name for layer in model.layers if layer.name in with_map)
 
-    Files already in Keras' cache (`$KERAS_HOME/models`, else `~/.keras/models`) are verified
-    before Keras sees them, since it deletes a file whose hash is wrong.
 
-    Returns:
-        A dict from name to path.
+def save_backbone_weights(model, path):
+    """Writes the weights of the one backbone that `model` was built on.
+
+    The file is one that `backbone_weights` takes: for this backbone, and from `"xception"` also for
+    `"xception_block13"`.
+
+    Args:
+        model: A model with one backbone.
+        path: The file; its name ends in `.weights.h5`.
 
     Raises:
-        FileNotFoundError: If files are missing and the download fails; the message lists every
-            one that is to be put there, with its hash.
-        ValueError: If a file in the cache is not the released one.
+        ValueError: If the model has no backbone or several, or the name ends otherwise.
     """
-    files = {name: _cache_folder() / BACKBONES[name].weights_file for name in names}
-    for name, path in files.items():
-        if path.is_file():
-            _verify(path, BACKBONES[name].md5)
-    missing = [name for name, path in files.items() if not path.is_file()]
-    for name in missing:
-        try:
-            _constructor(name)(include_top=False, weights="imagenet")
-        except Exception as error:
-            if not str(error).startswith("URL fetch failure"):
-                raise
-            raise FileNotFoundError(_missing_files_message(missing, files)) from error
-    return files
+    instances = backbone_instances(model)
+    if len(instances) != 1:
+        raise ValueError(f"Expected `model` with one backbone. Received: {model.name!r} with {instances}")
+    if not str(path).endswith(".weights.h5"):
+        raise ValueError(f"Expected `path` to end in .weights.h5. Received: path={str(path)!r}")
+    model.get_layer(instances[0]).save_weights(path)
 
 
-def _constructor(name):
-    return getattr(keras.applications, BACKBONES[name].constructor)
-
-
-def _cache_folder():
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(home) / "models"
-
-
-def _verify(path, md5):
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        raise ValueError(
-            f"{path} is not the released weights file: expected md5 {md5}, found {found}. "
-            "Replace it, or move it elsewhere and give its path as the backbone's weights."
-        )
-
-
-def _missing_files_message(missing, files):
-    lines = [f"  {files[name]}  (md5 {BACKBONES[name].md5})" for name in missing]
-    return (
-        "ImageNet weights are not in the cache and could not be downloaded. Put these files of "
-        "keras.applications there:\n" + "\n".join(lines)
-    )
-
-
-def _application(name, input_shape, path):
+def _application(name, pixels, path):
     """The application on pixels in [0, 255], with the file's weights."""
     if path is not None and not pathlib.Path(path).is_file():
         raise FileNotFoundError(f"No weights file for backbone {name!r} at {path}.")
     spec = BACKBONES[name]
-    pixels = keras.Input(input_shape, name=f"{name}_pixels")
-    x = pixels
-    if spec.scale is not None:
-        x = keras.layers.Rescaling(spec.scale, spec.offset, name="input_scaling")(pixels)
-    try:
-        model = _constructor(name)(
-            include_top=False, weights=None if path is None else str(path), input_tensor=x
-        )
-    except ValueError as error:
-        if path is None:
-            raise
-        raise ValueError(f"{path} does not hold weights of {name!r} without top: {error}") from error
+    constructor = getattr(keras.applications, spec.constructor)
+    model = whole = constructor(include_top=False, weights=None, input_tensor=_scaled(pixels, spec.scaling))
+    if spec.ends_before is not None:
+        model = keras.Model(pixels, whole.get_layer(spec.ends_before).input)
+    if path is not None:
+        # Legacy files are read by the order of layers, all of which must be there.
+        load_backbone_weights(whole if is_legacy_file(path) else model, name, path)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
+        if isinstance(layer, keras.layers.Normalization) and layer.variables:
             _repair_normalization(layer, from_file=path is not None)
     return model
+
+
+def _scaled(pixels, scaling):
+    if scaling == "tf":
+        return keras.layers.Rescaling(1 / 127.5, -1.0, name="input_scaling")(pixels)
+    if scaling == "torch":
+        scale = tuple(1 / (255 * std) for std in _IMAGENET_STD)
+        offset = tuple(-mean / std for mean, std in zip(_IMAGENET_MEAN, _IMAGENET_STD))
+        return keras.layers.Rescaling(scale, offset, name="input_scaling")(pixels)
+    if scaling == "caffe":
+        return CaffePixels(name="input_scaling")(pixels)
+    return pixels
 
 
 def _repair_normalization(layer, from_file):
@@ -202,8 +226,8 @@ def _with_prefix(application, name):
 def _stable_names(application, prefix):
     """Prefixed names by old name; those that Keras counts up per process are counted anew."""
     names, counts = {}, {}
-    for layer in application.layers:
-        class_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.__class__.__name__).lower()
+    for layer in application.operations:  # the layers, and what MobileNetV3 computes without any
+        class_name = snake_case(layer.__class__.__name__)
         if re.sub(r"_\d+$", "", layer.name) == class_name:
             counts[class_name] = counts.get(class_name, 0) + 1
             names[layer.name] = f"{prefix}_{class_name}_{counts[class_name]}"

@@ -6,6 +6,7 @@ result to a file.
 
 from keras_medformers.porting import hct as _hct  # noqa: F401  (registers its rules)
 from keras_medformers.porting import hifuse as _hifuse  # noqa: F401  (registers its rules)
+from keras_medformers.porting import vit as _vit  # noqa: F401  (registers its rules)
 from keras_medformers.porting.checkpoint import read_checkpoint
 from keras_medformers.porting.state_dict import load_state_dict
 

@@ -1,7 +1,7 @@
 """What differs from architecture to architecture when official PyTorch weights become Keras variables."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -15,15 +15,18 @@ class Rules:
 
     Args:
         official_name: From a Keras variable's path (`"stage_0_block_1/attn/qkv/kernel"`, without the model's
-            name) to the name of the official tensor.
+            name) to the name of the official tensor; None for a variable that no official checkpoint has.
         convert: From official name and official array to the array in Keras' layout; None for
             `to_keras_layout`, which needs no names.
+        adapt: From a model and a checkpoint to the checkpoint in that model's sizes, where official weights
+            depend on the input's; None for what they do not.
         unused: Regular expressions; official names that one of them matches in full are read by no forward
             pass, so a checkpoint may have them.
     """
 
-    official_name: Callable[[str], str]
+    official_name: Callable[[str], str | None]
     convert: Callable[[str, np.ndarray], np.ndarray] | None = None
+    adapt: Callable[[keras.Model, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] | None = None
     unused: tuple[str, ...] = ()
 
 

@@ -21,7 +21,8 @@ SHOWN_NAMES = 25
 def load_state_dict(model: keras.Model, state_dict: Mapping[str, np.ndarray]) -> list[str]:
     """Sets every weight of `model`, moving statistics too, from the tensors of an official checkpoint.
 
-    Nothing is set unless everything fits. Variables that are no weights (seeds, metrics) are left alone.
+    Nothing is set unless everything fits. Variables that are no weights (seeds, metrics) are left alone, and
+    so are weights that no official checkpoint has, such as decoders put on an official encoder.
 
     Args:
         model: Model whose `name` is that of an architecture with rules.
@@ -37,7 +38,10 @@ def load_state_dict(model: keras.Model, state_dict: Mapping[str, np.ndarray]) ->
     """
     rules = rules_of(model)
     weights = {_path(model, weight): weight for weight in model.weights}
-    sources = {path: rules.official_name(path) for path in weights}
+    if rules.adapt:
+        state_dict = rules.adapt(model, state_dict)
+    names = {path: rules.official_name(path) for path in weights}
+    sources = {path: name for path, name in names.items() if name is not None}
     depthwise = _depthwise_kernels(model)
     left_over = set(state_dict) - set(sources.values())
     unused = sorted(name for name in left_over if _is_unused(name, rules))

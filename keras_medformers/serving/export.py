@@ -10,7 +10,7 @@ import errno
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 ACTIVATIONS = {"sigmoid": tf.nn.sigmoid, "softmax": tf.nn.softmax, "linear": tf.identity}
 """From the model's outputs to probabilities; `linear` for a model that gives probabilities itself."""
 
+PROBABILITIES = "probabilities"
+"""Name of the output of a model that has only one."""
+
 TOLERANCE = 1e-4
 
 FEATURE_SLACK = 100
@@ -33,7 +36,7 @@ FEATURE_SLACK = 100
 def export_saved_model(
     model: keras.Model,
     preprocessor: Callable,
-    label_names: Sequence[str],
+    label_names: Sequence[str] | Mapping[str, Sequence[str]],
     directory: str | Path,
     feature_layer: str = "feature_map",
     *,
@@ -55,13 +58,18 @@ def export_saved_model(
     - `encoded`: as `serving_default`, from the input `encoded`, `(batch,)` strings: JPEG or PNG files, each
       of any size. Grey ones become RGB, transparency is dropped; the orientation in EXIF is not applied.
 
-    The label names are also the asset `labels.txt`, one a line. Each weight is stored once.
+    Of a model that gives a dict, the signatures have for each task `TASK` and `TASK_labels` in place of
+    `probabilities` and `labels`.
+
+    The label names are also the asset `labels.txt`, one a line, those of several tasks one task after the
+    other. Each weight is stored once.
 
     Args:
-        model: Model with one input (what `preprocessor` gives) and one output of shape `(batch, labels)`.
+        model: Model with one input (what `preprocessor` gives) and one output of shape `(batch, labels)`, or
+            a dict of such outputs.
         preprocessor: From raw pixels `(batch, height, width, channels)` to the model's input; the one it was
             trained with.
-        label_names: Names of the outputs, in order.
+        label_names: Names of the outputs, in order; by task for a model that gives a dict.
         directory: Where the versions are; made if absent.
         feature_layer: Name of the layer whose output is the feature map.
         activation: Key of `ACTIVATIONS`.
@@ -98,8 +106,11 @@ def export_saved_model(
 
     def network(inputs):
         features, outputs = features_and_outputs(inputs, training=False)
-        probabilities = ACTIVATIONS[activation](tf.cast(outputs, tf.float32))
-        return {"features": tf.cast(features, tf.float32), "probabilities": probabilities}
+        to_probabilities = ACTIVATIONS[activation]
+        return {
+            "features": tf.cast(features, tf.float32),
+            **{key: to_probabilities(tf.cast(x, tf.float32)) for key, x in _by_name(outputs).items()},
+        }
 
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -121,9 +132,9 @@ def export_saved_model(
 
 
 def _features_and_outputs(model: keras.Model, feature_layer: str) -> keras.Model:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if len(model.inputs) != 1 or isinstance(model.output, (list, tuple)):
         raise ValueError(
-            "`model` must have one input and one output. "
+            "`model` must have one input and one output, or a dict of outputs. "
             f"Received: {len(model.inputs)} and {len(model.outputs)}"
         )
     names = [layer.name for layer in model.layers]
@@ -132,19 +143,33 @@ def _features_and_outputs(model: keras.Model, feature_layer: str) -> keras.Model
             f"`feature_layer` must name a layer of the model. Received: {feature_layer!r}. "
             f"Its last layers: {', '.join(names[-8:])}"
         )
-    return keras.Model(model.inputs, [model.get_layer(feature_layer).output, model.outputs[0]])
+    return keras.Model(model.inputs, [model.get_layer(feature_layer).output, model.output])
 
 
-def _checked_labels(model: keras.Model, label_names: Sequence[str]) -> list[str]:
-    label_names = [str(name) for name in label_names]
-    if tuple(model.outputs[0].shape[1:]) != (len(label_names),):
+def _by_name(outputs):
+    """What belongs to each output; a model's only one is `PROBABILITIES`."""
+    return outputs if isinstance(outputs, Mapping) else {PROBABILITIES: outputs}
+
+
+def _checked_labels(model: keras.Model, label_names: Sequence[str] | Mapping) -> dict[str, list[str]]:
+    """Names of the labels by the output's name."""
+    outputs = _by_name(model.output)
+    names = {key: [str(name) for name in of_output] for key, of_output in _by_name(label_names).items()}
+    if names.keys() != outputs.keys():
         raise ValueError(
-            f"`label_names` must name each of the model's outputs, of shape {tuple(model.outputs[0].shape)}. "
-            f"Received: {', '.join(label_names)}"
+            "`label_names` must be a list for a model with one output, and lists by output for one that "
+            f"gives a dict. Received: those of {', '.join(names)} for {', '.join(outputs)}"
         )
-    if any(not name or "\n" in name for name in label_names):
-        raise ValueError(f"`label_names` must be single lines of text, not empty. Received: {label_names}")
-    return label_names
+    for key, of_output in names.items():
+        shape = tuple(outputs[key].shape)
+        if shape[1:] != (len(of_output),):
+            raise ValueError(
+                f"`label_names` must name each of the model's outputs, of shape {shape}. "
+                f"Received: {', '.join(of_output)}"
+            )
+        if any(not name or "\n" in name for name in of_output):
+            raise ValueError(f"`label_names` must be lines of text, none empty. Received: {of_output}")
+    return names
 
 
 def _signatures(
@@ -152,7 +177,7 @@ def _signatures(
     inputs: tf.TensorSpec,
     preprocessor: Callable,
     pixels: tf.TensorSpec,
-    label_names: list[str],
+    label_names: dict[str, list[str]],
     encoded: bool,
 ) -> tuple[tf.Module, dict]:
     """The signatures, and a module with their variables. All call one traced network.
@@ -165,13 +190,17 @@ def _signatures(
     def preprocessed(pixels):
         return tf.ensure_shape(tf.cast(preprocessor(pixels), inputs.dtype), inputs.shape)
 
-    def with_labels(probabilities):
-        labels = tf.broadcast_to(tf.constant(label_names), tf.shape(probabilities))
-        return {"probabilities": probabilities, "labels": labels}
+    def with_labels(outputs):
+        answers = {}
+        for name, of_output in label_names.items():
+            labels = "labels" if name == PROBABILITIES else f"{name}_labels"
+            answers[name] = outputs[name]
+            answers[labels] = tf.broadcast_to(tf.constant(of_output), tf.shape(outputs[name]))
+        return answers
 
     @tf.function(input_signature=[pixels], autograph=False)
     def serving_default(pixels):
-        return with_labels(shared(preprocessed(pixels))["probabilities"])
+        return with_labels(shared(preprocessed(pixels)))
 
     @tf.function(input_signature=[pixels], autograph=False)
     def features(pixels):
@@ -183,7 +212,7 @@ def _signatures(
         images = tf.map_fn(
             lambda file: preprocessed(_decode(file)[None])[0], encoded, fn_output_signature=one_input
         )
-        return with_labels(shared(images)["probabilities"])
+        return with_labels(shared(images))
 
     signatures = {"serving_default": serving_default, "features": features}
     if encoded:
@@ -199,10 +228,11 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
-def _save(module: tf.Module, signatures: dict, label_names: list[str], path: Path) -> None:
+def _save(module: tf.Module, signatures: dict, label_names: dict[str, list[str]], path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, _no_talk_of_renamed_inputs():
         asset = Path(folder) / "labels.txt"
-        asset.write_text("".join(f"{name}\n" for name in label_names), encoding="utf-8")
+        lines = [f"{name}\n" for of_output in label_names.values() for name in of_output]
+        asset.write_text("".join(lines), encoding="utf-8")
         module.labels_file = tf.saved_model.Asset(str(asset))
         tf.saved_model.save(module, str(path), signatures=signatures)
 
@@ -221,11 +251,12 @@ def _no_talk_of_renamed_inputs() -> Iterator[None]:
 
 def _compare(expected: dict, signatures: dict, pixels: tf.Tensor, tolerance: float) -> None:
     """Raises `RuntimeError` if a signature's result for the batch `pixels` is too far from `expected`."""
-    probabilities, features = expected["probabilities"], expected["features"]
+    features = expected["features"]
+    answers = {name: values for name, values in expected.items() if name != "features"}
     largest_feature = max(1.0, float(tf.reduce_max(tf.abs(features))))
-    default = signatures["serving_default"](pixels=pixels)["probabilities"]
+    default = signatures["serving_default"](pixels=pixels)
     comparisons = [
-        ("probabilities", default, probabilities, tolerance),
+        *((name, default[name], wanted, tolerance) for name, wanted in answers.items()),
         (
             "features",
             signatures["features"](pixels=pixels)["features"] / largest_feature,
@@ -235,8 +266,11 @@ def _compare(expected: dict, signatures: dict, pixels: tf.Tensor, tolerance: flo
     ]
     if "encoded" in signatures:
         files = tf.stack([tf.io.encode_png(image) for image in pixels])
-        from_files = signatures["encoded"](encoded=files)["probabilities"]
-        comparisons.append(("probabilities from encoded images", from_files, probabilities, tolerance))
+        from_files = signatures["encoded"](encoded=files)
+        comparisons += [
+            (f"{name} from encoded images", from_files[name], wanted, tolerance)
+            for name, wanted in answers.items()
+        ]
     for name, received, wanted, allowed in comparisons:
         difference = float(np.max(np.abs(received.numpy() - wanted.numpy())))
         # NaN has to fail too, so the comparison is not turned around.

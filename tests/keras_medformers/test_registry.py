@@ -48,6 +48,18 @@ def test_settings_are_those_that_create_model_takes():
     assert not {"backbone_weights", "num_classes", "weights", "input_shape"} & set(settings)
 
 
+def test_default_settings_are_the_names_values_over_the_builders():
+    settings = keras_medformers.registry.default_settings("scopeformer_2cnn")
+    assert settings["backbones"] == ("xception_block13",) * 2 and settings["num_layers"] == 12
+    assert settings["backbone_weights"] is None and settings["frozen_fraction"] == 1.0
+    assert list(settings) == keras_medformers.registry.list_settings("scopeformer_2cnn")
+    assert keras_medformers.registry.default_settings("scopeformer") == (
+        keras_medformers.registry.default_settings("efficient_scopeformer")
+    )
+    with pytest.raises(ValueError, match="Did you mean"):
+        keras_medformers.registry.default_settings("scopeforme")
+
+
 def test_preprocessor_keeps_the_size_of_images_that_are_not_square():
     pixels = np.arange(40 * 20, dtype="uint16").reshape(1, 40, 20, 1)
     assert keras_medformers.preprocessor("hct")(pixels).shape == (1, 40, 20, 1)

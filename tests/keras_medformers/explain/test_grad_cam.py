@@ -136,6 +136,19 @@ def test_tokens_on_a_grid(model, images):
         grad_cam(of_tokens, images, "tokens", grid=(4, 4))
 
 
+def test_a_class_token_before_the_grid_is_left_out(model, images):
+    image = keras.Input((12, 10, 3))
+    x = model.get_layer("feature_map")(image)
+    x = keras.layers.Reshape((20, CHANNELS))(x)
+    x = keras.layers.ZeroPadding1D((1, 0), name="tokens")(x)
+    x = keras.layers.Cropping1D((1, 0))(x)
+    x = model.get_layer("head")(keras.layers.GlobalAveragePooling1D()(x))
+
+    heat = grad_cam(keras.Model(image, x), images, "tokens", grid=(5, 4))
+
+    np.testing.assert_allclose(heat, grad_cam(make_model(), images), atol=1e-5)
+
+
 def test_input_of_any_size(images):
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(CHANNELS, 3, name="feature_map")(image)

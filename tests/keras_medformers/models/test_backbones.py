@@ -1,22 +1,26 @@
-"""Backbones: input scaling, weights files of every kind, freezing."""
-
-import dataclasses
-import hashlib
-import os
+"""Backbones: input scaling, names, instances, freezing, what a model holds of them."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_medformers.models import backbones
-from keras_medformers.models.backbones import BACKBONES, build_backbone, imagenet_weights_files
+import keras_medformers
+from keras_medformers.models.backbones import (
+    BACKBONES,
+    backbone_instances,
+    build_backbone,
+    instance_names,
+    save_backbone_weights,
+)
 
 SHAPE = (64, 64, 3)
-PIXELS = np.random.default_rng(0).uniform(0, 255, (1, *SHAPE)).astype("float32")
+PIXELS = np.random.default_rng(0).uniform(0, 255, (2, *SHAPE)).astype("float32")
 PREPROCESS = {
-    "xception": keras.applications.xception.preprocess_input,
-    "resnet152v2": keras.applications.resnet_v2.preprocess_input,
     "densenet201": keras.applications.densenet.preprocess_input,
+    "mobilenetv3small": keras.applications.mobilenet_v3.preprocess_input,
+    "resnet152v2": keras.applications.resnet_v2.preprocess_input,
+    "vgg19": keras.applications.vgg19.preprocess_input,
+    "xception": keras.applications.xception.preprocess_input,
 }
 
 
@@ -33,7 +37,7 @@ def save_application(name, path):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model(keras.ops.convert_to_tensor(PIXELS / 128 - 1), training=True)
+    model(keras.ops.convert_to_tensor(PREPROCESS[name](PIXELS.copy())), training=True)
     model.save_weights(path)
     return model
 
@@ -51,47 +55,61 @@ def test_scales_its_input_as_the_application_does(name, tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=5e-3 * np.abs(theirs).max())
 
 
+def test_every_cnn_of_keras_applications_is_there():
+    constructors = {
+        name for name in dir(keras.applications)
+        if name[0].isupper() and callable(getattr(keras.applications, name))
+    }
+
+    assert {spec.constructor for spec in BACKBONES.values()} == constructors
+    assert {name for name, spec in BACKBONES.items() if spec.constructor.lower() != name} == {
+        "xception_block13"
+    }
+
+
 @pytest.mark.slow
-def test_efficientnet_is_the_same_whichever_way_its_file_comes_in(tmp_path, monkeypatch):
-    """Released files store deviations as variances; only weights="imagenet" makes up for it in Keras."""
-    cache = tmp_path / "models"
-    cache.mkdir()
-    path = cache / "efficientnetb5_notop.weights.h5"
-    model = keras.applications.EfficientNetB5(include_top=False, weights=None, input_shape=SHAPE)
-    normalization = model.get_layer(index=2)
-    assert isinstance(normalization, keras.layers.Normalization)
-    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    normalization.set_weights([mean, std, np.array(0)])
-    model.save_weights(path)
-    spec = dataclasses.replace(
-        BACKBONES["efficientnetb5"],
-        weights_file=path.name,
-        md5=hashlib.md5(path.read_bytes()).hexdigest(),
-    )
-    monkeypatch.setitem(backbones.BACKBONES, "efficientnetb5", spec)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+def test_block_13_of_xception_takes_the_whole_ones_weights(tmp_path):
+    """It ends before the last block's first convolution, in 1024 channels (Table 2)."""
+    path = tmp_path / "xception.weights.h5"
+    save_application("xception", path)
 
-    by_path = build_backbone("efficientnetb5", SHAPE, weights=path)
-    by_name = build_backbone("efficientnetb5", SHAPE, weights="imagenet")
+    block13 = build_backbone("xception_block13", SHAPE, weights=path)
+    whole = build_backbone("xception", SHAPE, weights=path)
 
+    assert block13.output_shape == (None, 2, 2, 1024)
+    ends = keras.Model(whole.input, whole.get_layer("xception_block14_sepconv1").input)
     np.testing.assert_allclose(
-        by_path.predict(PIXELS, verbose=0), by_name.predict(PIXELS, verbose=0), rtol=1e-6
+        block13.predict(PIXELS, verbose=0), ends.predict(PIXELS, verbose=0), rtol=1e-5, atol=1e-5
     )
-    scaled = keras.Model(by_path.input, by_path.get_layer("efficientnetb5_normalization_1").output)
-    expected = (PIXELS / 255 - mean) / std
-    np.testing.assert_allclose(scaled.predict(PIXELS, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    again = tmp_path / "block13.weights.h5"
+    block13.save_weights(again)
+    reloaded = build_backbone("xception_block13", SHAPE, weights=again).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(reloaded, block13.get_weights(), strict=True))
 
 
-def test_every_layer_carries_the_backbones_name_whatever_was_built_before():
-    first = [layer.name for layer in build_backbone("densenet201", SHAPE).layers]
-    again = [layer.name for layer in build_backbone("densenet201", SHAPE).layers]
+def test_every_layer_carries_the_instances_name_whatever_was_built_before():
+    first = [layer.name for layer in build_backbone("mobilenetv3small", SHAPE).layers]
+    again = build_backbone("mobilenetv3small", SHAPE, instance="mobilenetv3small_2")
 
-    assert first == again
-    assert all(name.startswith("densenet201_") for name in first)
+    assert all(name.startswith("mobilenetv3small_") for name in first)
+    assert again.name == "mobilenetv3small_2"
+    assert [layer.name for layer in again.layers] == [
+        name.replace("mobilenetv3small", "mobilenetv3small_2", 1) for name in first
+    ]
+
+
+def test_instances_are_counted_by_name():
+    names = instance_names(["xception", "resnet50", "xception", "xception"])
+
+    assert names == ("xception", "resnet50", "xception_2", "xception_3")
+    with pytest.raises(ValueError, match="'Xception'.*Did you mean 'xception'"):
+        instance_names(["Xception"])
+    with pytest.raises(ValueError, match="backbones="):
+        instance_names([])
 
 
 def test_frozen_fraction_freezes_from_the_input_up():
-    model = build_backbone("densenet201", SHAPE, frozen_fraction=0.7)
+    model = build_backbone("mobilenet", SHAPE, frozen_fraction=0.7)
 
     flags = [layer.trainable for layer in model.layers]
     assert flags == sorted(flags)
@@ -99,44 +117,25 @@ def test_frozen_fraction_freezes_from_the_input_up():
 
 
 def test_frozen_backbone_has_nothing_to_train():
-    assert build_backbone("densenet201", SHAPE).trainable_variables == []
+    assert build_backbone("vgg16", SHAPE).trainable_variables == []
 
 
-def test_offline_error_lists_every_missing_file_with_its_hash(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+def test_a_trained_backbones_weights_go_into_another_model(tmp_path):
+    classifier = keras_medformers.create_model("scopeformer_backbone", input_shape=SHAPE, backbone="vgg16")
+    path = tmp_path / "vgg16.weights.h5"
 
-    def no_network(**kwargs):
-        raise Exception("URL fetch failure on somewhere: None")
+    save_backbone_weights(classifier, path)
+    model = keras_medformers.create_model(
+        "scopeformer", input_shape=SHAPE, backbones=["vgg16", "vgg16"], feature_size=4, num_layers=1,
+        mlp_dim=4, num_heads=2, backbone_weights=[None, path],
+    )
 
-    monkeypatch.setattr(keras.applications, "Xception", no_network)
-    with pytest.raises(FileNotFoundError) as error:
-        imagenet_weights_files(["xception", "densenet201"])
-    for name in ("xception", "densenet201"):
-        assert str(tmp_path / "models" / BACKBONES[name].weights_file) in str(error.value)
-        assert BACKBONES[name].md5 in str(error.value)
-
-
-def test_file_with_another_hash_is_named_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    path = tmp_path / "models" / BACKBONES["xception"].weights_file
-    os.makedirs(path.parent)
-    path.write_bytes(b"other weights")
-
-    with pytest.raises(ValueError, match=BACKBONES["xception"].md5):
-        build_backbone("xception", SHAPE, weights="imagenet")
-    assert path.read_bytes() == b"other weights"
-
-
-def test_weights_of_another_backbone_are_refused(tmp_path):
-    path = tmp_path / "other.weights.h5"
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(path)
-
-    with pytest.raises(ValueError, match="other.weights.h5 does not hold weights of 'xception'"):
-        build_backbone("xception", SHAPE, weights=path)
-
-
-def test_missing_file_and_unknown_name(tmp_path):
-    with pytest.raises(FileNotFoundError, match="absent.h5"):
-        build_backbone("xception", SHAPE, weights=tmp_path / "absent.h5")
-    with pytest.raises(ValueError, match="xceptio"):
-        build_backbone("xceptio", SHAPE)
+    assert backbone_instances(classifier) == ("vgg16",)
+    assert backbone_instances(model) == ("vgg16", "vgg16_2")
+    expected = classifier.get_layer("vgg16").get_weights()
+    found = model.get_layer("vgg16_2").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+    with pytest.raises(ValueError, match="one backbone.*vgg16_2"):
+        save_backbone_weights(model, path)
+    with pytest.raises(ValueError, match="path='vgg16.h5'"):
+        save_backbone_weights(classifier, "vgg16.h5")
