@@ -3,24 +3,33 @@
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-DATASET  ?= $(if $(filter hifuse%,$(MODEL)),phantom_skin,phantom_head_ct)
+DATASET  ?= $(if $(filter hifuse% imagenet_backbone,$(MODEL)),phantom_skin,phantom_head_ct)
 DATA_DIR ?= data/$(DATASET)
 RECORDS  ?= records/$(DATASET)
-RUN      ?= runs/$(MODEL)_$(DATASET)
+BACKBONE ?=
+RUN      ?= runs/$(MODEL)$(if $(BACKBONE),_$(BACKBONE))_$(DATASET)
+MODELS   ?= scopeformer_small efficient_scopeformer
+STYLE    ?=
+OUTPUT   ?=
 ARGS     ?=
 
 PY        := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
+# An option and its variable's value, or nothing where the variable has its default.
+given = $(if $(filter-out file,$(origin $(2))), $(1) $($(2)))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup tfrecords train evaluate predict explain export benchmark test lint clean
+.PHONY: help setup tfrecords train evaluate predict explain compare export restyle benchmark test lint clean
 
 help: ## Show the targets and their variables
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 	@echo
 	@echo "Variables, with their present values:"
 	@echo "  MODEL=$(MODEL) DATASET=$(DATASET) DATA_DIR=$(DATA_DIR)"
-	@echo "  RECORDS=$(RECORDS) RUN=$(RUN) ARGS=\"$(ARGS)\" (more options of the target's program)"
+	@echo "  RECORDS=$(RECORDS) RUN=$(RUN)"
+	@echo "  BACKBONE=$(BACKBONE) (of MODEL=scopeformer_backbone) MODELS=\"$(MODELS)\""
+	@echo "  STYLE=$(STYLE) OUTPUT=$(OUTPUT) ARGS=\"$(ARGS)\" (more options of the target's program)"
 
 setup: $(INSTALLED) ## Make the virtual environment and install the package into it
 
@@ -31,7 +40,7 @@ tfrecords: setup ## Make records of DATASET in DATA_DIR; without them, of phanto
 	$(PY) -m data_prep.tfrecords --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) $(ARGS)
 
 train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes the records first
-	$(PY) -m training.train --model $(MODEL) --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) --run $(RUN) $(ARGS)
+	$(PY) -m training.train --model $(MODEL)$(if $(BACKBONE), --backbone $(BACKBONE)) --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) --run $(RUN) $(ARGS)
 
 evaluate: setup ## Score RUN on its test split again and rewrite its report
 	$(PY) -m training.evaluate --run $(RUN) $(ARGS)
@@ -39,11 +48,17 @@ evaluate: setup ## Score RUN on its test split again and rewrite its report
 predict: setup ## Classify the files in DATA_DIR with the SavedModel of RUN
 	$(PY) -m training.predict --run $(RUN) $(DATA_DIR) $(ARGS)
 
-explain: setup ## Draw where RUN's model looks (Grad-CAM) over the files in DATA_DIR
-	$(PY) -m training.explain --run $(RUN) $(DATA_DIR) $(ARGS)
+explain: setup ## Draw what RUN's model sees of its own records, or of the files in DATA_DIR if given
+	$(PY) -m training.explain --run $(RUN)$(call given,,DATA_DIR) $(ARGS)
+
+compare: setup ## Train MODELS where needed; print the papers' tables beside their scores
+	$(PY) -m training.compare --models $(MODELS)$(call given,--dataset,DATASET)$(call given,--data-dir,DATA_DIR)$(call given,--records,RECORDS) $(ARGS)
 
 export: setup ## Write the next version of RUN's SavedModel
 	$(PY) -m training.export --run $(RUN) $(ARGS)
+
+restyle: setup ## Redraw the pictures in DATA_DIR into OUTPUT in the style of the slice or picture STYLE
+	$(PY) -m data_prep.style_transfer --content $(DATA_DIR) --style $(STYLE) --output $(OUTPUT) $(ARGS)
 
 benchmark: setup ## Measure speed and memory side by side with the alternatives
 	$(PY) -m benchmarks

@@ -187,3 +187,37 @@ def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
     np.testing.assert_allclose(table[list(SKIN_LESION_LABELS)].sum(axis=1), 1, atol=1e-5)
     assert set(table["class"]) <= set(SKIN_LESION_LABELS)
     assert "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output
+
+
+def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, tmp_path):
+    from training.session import load_model
+
+    common = "--set epochs=1 batch_size=8 input_size=64 precision=float32"
+    pictures, slices = picture_run[0].parent, run[0].parent
+    make(
+        "train",
+        MODEL="imagenet_backbone",
+        BACKBONE="mobilenet",
+        DATA_DIR=pictures / "data",
+        RECORDS=pictures / "records",
+        RUN=tmp_path / "backbone",
+        ARGS=common,
+    )
+    weights = tmp_path / "backbone" / "backbones" / "mobilenet.weights.h5"
+    settings = {"backbones": ["mobilenet", "mobilenet"], "num_layers": 1, "mlp_dim": 32, "num_heads": 2}
+    output = make(
+        "train",
+        MODEL="scopeformer_2cnn",
+        DATA_DIR=slices / "data",
+        RECORDS=slices / "records",
+        RUN=tmp_path / "run",
+        ARGS=f"--backbone-weights none {weights} {common} "
+        f"'model_config={json.dumps(settings, separators=(',', ':'))}'",
+    )
+    assert "UNTRAINED BACKBONES" in output and "mobilenet_2" not in output.partition("UNTRAINED")[2][:80]
+    scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert scores["model"] == "scopeformer_2cnn" and "untrained backbones" in scores["notes"]
+    learned = load_model(tmp_path / "backbone").get_layer("mobilenet").get_weights()
+    started = load_model(tmp_path / "run").get_layer("mobilenet_2").get_weights()
+    for value, expected in zip(started, learned, strict=True):
+        np.testing.assert_array_equal(value, expected)

@@ -13,19 +13,27 @@ STRENGTHS = {
     "hard": {"rotation": 0.08, "shift": 0.10, "zoom": 0.20, "cutout": 0.25},
 }
 
+DTVIT_TURN = 15 / 360
+SHARPENED = -1.0
+"""keras-cv's layer goes from a picture (0) to a blurred one (1); as far the other way is PIL's factor 2."""
+
 
 def make_augmentation(strength, seed):
     """A function from and to a batch of slices in [0, 255], or None for `"none"`.
 
-    Left and right are exchanged, since hemorrhage has no side; up and down are not.
+    Left and right are exchanged, since hemorrhage has no side; up and down are not. DTViT's is a turn of up
+    to 15 degrees, and half of the slices are sharpened.
 
     Args:
-        strength: `"none"`, `"soft"` or `"hard"`.
+        strength: `"none"`, `"soft"`, `"hard"` or `"dtvit"`.
         seed: Seed of the layers. Reruns are bit-identical only with deterministic operations on.
+
+    Reference:
+        Fan et al., DTViT, section 2.2.3; the odds of sharpening are torchvision's.
     """
     if strength == "none":
         return None
-    layers = _layers(STRENGTHS[strength], seed)
+    layers = _dtvit_layers(seed) if strength == "dtvit" else _layers(STRENGTHS[strength], seed)
 
     def augment(images):
         augmented = functools.reduce(lambda x, layer: layer(x, training=True), layers, images)
@@ -50,3 +58,16 @@ def _layers(settings, seed):
         size = settings["cutout"]
         layers.append(keras_cv.layers.RandomCutout(size, size, seed=seed + 4))
     return layers
+
+
+def _dtvit_layers(seed):
+    import keras_cv
+
+    sharpen = keras_cv.layers.RandomSharpness(keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255))
+
+    def sharpen_half(images, training):
+        chosen = tf.random.uniform((tf.shape(images)[0], 1, 1, 1), seed=seed + 1) < 0.5
+        return tf.where(chosen, sharpen(images, training=training), images)
+
+    turn = keras_cv.layers.RandomRotation(DTVIT_TURN, fill_mode="constant", fill_value=0.0, seed=seed)
+    return [turn, sharpen_half]

@@ -38,8 +38,24 @@ SCORES = {
             "recall": ("recall", "{:.2%}"),
         },
     ),
+    "dual_task": (
+        "slices",
+        {
+            "accuracy": ("accuracy of both tasks", "{:.2%}"),
+            **{
+                f"{task}.{score}": (f"{task}: {name}", "{:.2%}")
+                for task in ("hemorrhage", "location")
+                for score, name in (
+                    ("accuracy", "accuracy"), ("f1", "F1"), ("precision", "precision"), ("recall", "recall"),
+                    ("specificity", "specificity"), ("majority_accuracy", "commonest class"),
+                )
+            },
+            "log_loss": ("sum of log losses", "{:.4f}"),
+        },
+    ),
 }
-"""By task: where its scores stand in `evaluation.json`, and their names and formats."""
+"""By task: where its scores stand in `evaluation.json`, and their names and formats. The score `a.b` stands
+under `a`, wherever the others are."""
 
 SETTINGS_OF_ONE_RUN = ("records", "seed")
 """Settings in which folds and repetitions of one experiment may differ."""
@@ -95,12 +111,7 @@ def average(run_dirs) -> dict:
             "run": str(folder),
             "model": config["model"],
             "count": evaluation[level]["count"],
-            "scores": {
-                key: evaluation[level][key]
-                for score in names
-                for key in (score, f"{score}_interval")
-                if key in evaluation[level]
-            },
+            "scores": _scores(evaluation, level, names),
         }
         for folder, config, evaluation in zip(folders, configs, evaluations, strict=True)
     ]
@@ -133,11 +144,23 @@ def as_markdown(result: dict) -> str:
         lines.append(f"| {run['run']} | {run['count']:,} | {' | '.join(cells)} |")
     means = [_cell(result["mean"], score, form) for score, (_, form) in names.items()]
     lines += [f"| **mean** | {result['images']:,} | {' | '.join(f'**{mean}**' for mean in means)} |", ""]
-    if result["task"] == "single_label":
-        lines.append("F1, precision and recall are means over the classes.")
+    if result["task"] != "multilabel":
+        lines.append("F1, precision, recall and specificity are means over the classes.")
     lines.append("In brackets: 95% bootstrap intervals of the single runs.")
     lines += [f"Note: {note}." for note in result["notes"]]
     return "\n".join(lines) + "\n"
+
+
+def _scores(evaluation, level, names):
+    """The scores with these names and their intervals, where they have one."""
+    found = {}
+    for score in names:
+        place, _, key = score.rpartition(".")
+        scores = evaluation.get(place or level, {})
+        found[score] = scores.get(key)
+        if f"{key}_interval" in scores:
+            found[f"{score}_interval"] = scores[f"{key}_interval"]
+    return found
 
 
 def _cell(scores, score, form):

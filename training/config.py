@@ -21,8 +21,8 @@ class Config:
         records: Folder of the TFRecords.
         model_config: Settings of the architecture, see the model's builder.
         weights: `"none"`, or a `.weights.h5` or `.keras` file of the whole model to start from.
-        backbone_weights: `"imagenet"`, `"none"`, or one weights file per backbone; of no effect for
-            models without backbones.
+        backbone_weights: `"imagenet"`, `"none"`, or for each backbone one of these or a weights file; of no
+            effect for models without backbones.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up.
         input_size: Side of the network's input in pixels.
         batch_size: Images per step, over all devices together.
@@ -30,11 +30,14 @@ class Config:
         learning_rate: Peak of the schedule.
         final_learning_rate: Where the cosine ends.
         warmup_epochs: Linear rise to the peak.
-        weight_decay: AdamW's, not on biases and norms.
+        optimizer: `"adamw"`, or `"sgd"` without momentum.
+        weight_decay: Not on biases and norms.
         label_weights: Weight of each label in the loss; left empty, all labels weigh the same. For
             labels that may occur together only.
-        augmentation: `"none"`; for CT `"soft"` or `"hard"`; for photographs `"crop"`, a random crop of
-            random shape, resized, and a random exchange of left and right.
+        task_weights: Weight of each task in the loss, for models that have several; left empty, all weigh
+            the same.
+        augmentation: `"none"`; for CT `"soft"`, `"hard"` or `"dtvit"` (its paper's); for photographs
+            `"crop"`, a random crop of random shape, resized, and a random exchange of left and right.
         crop_min_area: Smallest share of a photograph that `"crop"` leaves.
         feature_records: `"auto"` trains on stored backbone features wherever nothing below the
             projections trains; `"never"` runs the backbones in every step.
@@ -46,7 +49,8 @@ class Config:
         deterministic: Whether to ask TensorFlow for deterministic operations, too. The order of
             the data depends on the seed alone either way.
         label_names: Names of the outputs in order; filled in from the records, as the next two are.
-        task: `"multilabel"`, or `"single_label"` where an image has exactly one of the labels.
+        task: `"multilabel"`; `"single_label"` where an image has exactly one of the labels; or `"dual_task"`
+            where the model tells hemorrhage and its location.
         modality: `"ct"` or `"photograph"`.
     """
 
@@ -63,8 +67,10 @@ class Config:
     learning_rate: float = 3e-4
     final_learning_rate: float = 1e-6
     warmup_epochs: float = 1.0
+    optimizer: str = "adamw"
     weight_decay: float = 0.01
     label_weights: tuple[float, ...] = ()
+    task_weights: tuple[float, ...] = ()
     augmentation: str = "none"
     crop_min_area: float = 0.08
     feature_records: str = "auto"
@@ -78,10 +84,11 @@ class Config:
     modality: str = "ct"
 
     def __post_init__(self):
-        _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard", "crop"))
+        _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard", "dtvit", "crop"))
         _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
         _expect_one_of("precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
-        _expect_one_of("task", self.task, ("multilabel", "single_label"))
+        _expect_one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        _expect_one_of("task", self.task, ("multilabel", "single_label", "dual_task"))
         _expect_one_of("modality", self.modality, ("ct", "photograph"))
         for name in ("batch_size", "epochs", "input_size", "shuffle_buffer"):
             if getattr(self, name) < 1:

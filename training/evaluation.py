@@ -12,8 +12,9 @@ from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, constant_prevalen
 from training.metrics import by_study, multilabel_metrics
 from training.single_label import single_label_metrics
 
-MULTILABEL, SINGLE_LABEL = "multilabel", "single_label"
-"""Tasks: any number of labels per image, each with a probability of its own; or exactly one of them."""
+MULTILABEL, SINGLE_LABEL, DUAL_TASK = "multilabel", "single_label", "dual_task"
+"""Tasks: any number of labels per image, each with a probability of its own; exactly one of them; or
+hemorrhage and its location, see `training.two_tasks`."""
 
 ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
 

@@ -1,18 +1,21 @@
-"""What frozen backbones see, stored: their feature maps of every slice, once, as records.
+"""What frozen backbones see, stored: their feature maps of every image, once, as records.
 
-The records depend only on the slices, the backbones' weights, the preprocessing and the augmentation,
-and lie beside the slices' records, so that all models with these backbones share them.
+A map depends only on the images, the backbone, its weights, the preprocessing and the augmentation; its
+key is a fingerprint of these. The records lie beside the images' records, and a store that holds all maps
+that a model wants is used by it, whatever model it was made for: one with the same backbones, or with more.
 """
 
 import dataclasses
 import hashlib
 import json
 import logging
+import math
 import os
 import pathlib
 import shutil
 import zlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -33,11 +36,13 @@ class FeatureStore:
 
     Attributes:
         folder: Where the shards are.
-        shapes: Shape of each backbone's map, `(height, width, channels)`.
+        shapes: Shape of each map that the model wants, `(height, width, channels)`.
+        keys: The key of each in the records. Backbones with the same weights have the same.
     """
 
     folder: pathlib.Path
     shapes: dict[str, tuple[int, int, int]]
+    keys: dict[str, str]
 
     def source(self, split, counts, copies=0):
         """The split's stored features as a `Source`, all augmented copies of it if there are any."""
@@ -47,32 +52,35 @@ class FeatureStore:
         return Source(shards, counts[split], self.parse, prepare=lambda maps: maps)
 
     def parse(self, serialized):
-        """One record to `{"inputs": {backbone: float32 map}, "labels", *ID_COLUMNS}`."""
-        features = {name: tf.io.FixedLenFeature((), tf.string) for name in self.shapes}
+        """One record to `{"inputs": {name: float32 map}, "labels", *ID_COLUMNS}`."""
+        features = {key: tf.io.FixedLenFeature((), tf.string) for key in self.keys.values()}
         features.update({key: tf.io.FixedLenFeature((), tf.string) for key in ID_COLUMNS[:-1]})
         features["position_mm"] = tf.io.FixedLenFeature((), tf.float32)
         features["labels"] = tf.io.FixedLenSequenceFeature((), tf.float32, allow_missing=True)
         record = tf.io.parse_single_example(serialized, features)
-        maps = {
-            name: tf.cast(tf.reshape(tf.io.decode_raw(record.pop(name), tf.float16), shape), tf.float32)
-            for name, shape in self.shapes.items()
-        }
-        return {"inputs": maps, **record}
+        maps = {}
+        for name, shape in self.shapes.items():
+            stored = tf.io.decode_raw(record[self.keys[name]], tf.float16)
+            maps[name] = tf.cast(tf.reshape(stored, shape), tf.float32)
+        return {"inputs": maps, **{key: record[key] for key in ("labels", *ID_COLUMNS)}}
 
 
 def store_features(
-    extractor, sources, info, root, batch_size, preprocessing, copies=0, augmentation="none"
+    extractor, backbones, sources, info, root, batch_size, preprocessing, copies=0, augmentation="none"
 ):
     """Runs the backbones over the splits and stores their maps as float16, shard by shard.
 
-    Complete shards of an interrupted run are kept.
+    Complete shards of an interrupted run are kept. Where a store under `root` has the maps already, nothing
+    is run.
 
     Args:
-        extractor: Model from the image to `{backbone: map}`.
-        sources: `Source` of the slices by split.
-        info: `DatasetInfo` of the slices' records.
-        root: Folder under which the store is made; its name is a fingerprint of what it depends on.
-        batch_size: Slices per forward pass.
+        extractor: Model from the image to `{name: map}`.
+        backbones: For each of these names, which backbone it is, as `keras_medformers.models.backbones`
+            calls it: two networks of one backbone differ in their weights alone.
+        sources: `Source` of the images by split.
+        info: `DatasetInfo` of the images' records.
+        root: Folder under which stores are; the name of a new one is a fingerprint of what it depends on.
+        batch_size: Images per forward pass.
         preprocessing: Configuration of the layer that `sources` prepare images with; part of the
             fingerprint.
         copies: Augmented copies of the train split; 0 stores it as it is.
@@ -85,20 +93,24 @@ def store_features(
         UserError: If the disk has too little room, or a feature does not fit float16.
     """
     shapes = {name: tuple(tensor.shape[1:]) for name, tensor in extractor.output.items()}
-    work = _shards_to_write(sources, copies)
-    fingerprint = _fingerprint(extractor, info, [sorted(sources), copies, augmentation, preprocessing])
-    store = FeatureStore(pathlib.Path(root) / fingerprint, shapes)
-    if (store.folder / INFO_FILE).is_file():
-        logger.info("Using the feature records in %s", store.folder)
-        return store
+    settings = [sorted(sources), copies, augmentation, preprocessing]
+    keys = _keys(extractor, backbones, info, settings)
+    folder = _finished_store(root, set(keys.values()))
+    if folder:
+        logger.info("Using the feature records in %s", folder)
+        return FeatureStore(folder, shapes, keys)
 
+    name = hashlib.sha256("\n".join(sorted(set(keys.values()))).encode()).hexdigest()[:16]
+    store = FeatureStore(pathlib.Path(root) / name, shapes, keys)
     store.folder.mkdir(parents=True, exist_ok=True)
     passes = {split: copies if split == "train" and copies else 1 for split in sources}
-    slices = sum(sources[split].count * passes[split] for split in sources)
-    _check_room(store, slices)
-    logger.info("Storing the backbones' features of %d slices in %s", slices, store.folder)
-    with tqdm(total=slices, unit="slice", desc="features") as progress:
-        for source, shard, target in work:
+    images = sum(sources[split].count * passes[split] for split in sources)
+    maps = {key: extractor.output[name] for name, key in keys.items()}  # those that are the same once
+    _check_room(store.folder, images, maps)
+    logger.info("Storing the backbones' features of %d images in %s", images, store.folder)
+    extractor = keras.Model(extractor.input, maps)
+    with tqdm(total=images, unit="image", desc="features") as progress:
+        for source, shard, target in _shards_to_write(sources, copies):
             path = store.folder / target
             if path.is_file():
                 progress.update(sum(1 for _ in tf.data.TFRecordDataset(shard)))
@@ -108,9 +120,24 @@ def store_features(
                                         zlib.crc32(target.encode()))
             _write_shard(extractor, dataclasses.replace(source, augment=augment), shard, path,
                          batch_size, progress)
-    description = {"shapes": shapes, "slices": slices, "dtype": "float16", "copies": copies}
+    description = {
+        "maps": {key: list(tensor.shape[1:]) for key, tensor in maps.items()},
+        "images": images,
+        "dtype": "float16",
+        "copies": copies,
+    }
     (store.folder / INFO_FILE).write_text(json.dumps(description, indent=2) + "\n")
     return store
+
+
+def _finished_store(root, wanted):
+    """Folder of the smallest finished store that has the wanted maps; None if there is none."""
+    fitting = []
+    for path in pathlib.Path(root).glob(f"*/{INFO_FILE}"):
+        held = set(json.loads(path.read_text()).get("maps", ()))
+        if wanted <= held:
+            fitting.append((len(held), path.parent))
+    return min(fitting)[1] if fitting else None
 
 
 def _shards_to_write(sources, copies):
@@ -126,26 +153,37 @@ def _shards_to_write(sources, copies):
 
 def _write_shard(extractor, source, shard, target, batch_size, progress):
     temporary = target.with_name(f"tmp-{target.name}")
-    batches = tf.data.TFRecordDataset(shard).map(source.parse).batch(batch_size).prefetch(2)
+    batches = _prepared_batches(source, shard, batch_size)
     with tf.io.TFRecordWriter(str(temporary)) as writer:
         for batch in batches:
-            images = source.prepare(batch["inputs"])
+            images = batch["inputs"]
             if source.augment:
                 images = source.augment(images)
-            maps = {name: _as_float16(name, value)
-                    for name, value in extractor.predict_on_batch(images).items()}
+            maps = {key: _as_float16(key, value)
+                    for key, value in extractor.predict_on_batch(images).items()}
             for row in range(len(batch["labels"])):
                 writer.write(_example(maps, batch, row))
             progress.update(len(batch["labels"]))
     os.replace(temporary, target)
 
 
-def _as_float16(name, maps):
+def _prepared_batches(source, shard, batch_size):
+    """The shard's records in order, `"inputs"` prepared."""
+    def prepare(record):
+        return record | {"inputs": source.prepare(record["inputs"])}
+
+    records = tf.data.TFRecordDataset(shard).map(source.parse)
+    if source.one_by_one:
+        return records.map(prepare).batch(batch_size).prefetch(2)
+    return records.batch(batch_size).map(prepare).prefetch(2)
+
+
+def _as_float16(key, maps):
     largest = float(np.abs(maps).max())
     if not largest <= LARGEST_FLOAT16:
         raise UserError(
-            f"a feature of {name} is {largest}, beyond float16's {LARGEST_FLOAT16}; check the "
-            "backbone's weights, or train without stored features: --set feature_records=never"
+            f"a feature of {key.partition('-')[0]} is {largest}, beyond float16's {LARGEST_FLOAT16}; check "
+            "the backbone's weights, or train without stored features: --set feature_records=never"
         )
     return maps.astype(np.float16)
 
@@ -164,22 +202,25 @@ def _example(maps, batch, row):
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def _check_room(store, slices):
-    needed = 2 * slices * sum(int(np.prod(shape)) for shape in store.shapes.values())
-    free = shutil.disk_usage(store.folder).free
+def _check_room(folder, images, maps):
+    needed = 2 * images * sum(math.prod(tensor.shape[1:]) for tensor in maps.values())
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"stored features of {slices} slices take {needed / 1e9:.0f} GB and {store.folder} has "
+            f"stored features of {images} images take {needed / 1e9:.0f} GB and {folder} has "
             f"{free / 1e9:.0f} GB left; choose another disk by --records, or run the backbones in "
             "every step: --set feature_records=never"
         )
 
 
-def _fingerprint(extractor, info, settings):
-    digest = hashlib.sha256()
-    for variable in extractor.variables:
-        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+def _keys(extractor, backbones, info, settings):
+    """Name to `BACKBONE-FINGERPRINT`, of all that the map depends on."""
     shards = [shard["sha256"] for _, shard in sorted(info.shards.items())]
-    description = [shards, info.image_size, extractor.input_shape[1:], list(extractor.output), settings]
-    digest.update(json.dumps(description, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
+    keys = {}
+    for name, tensor in extractor.output.items():
+        description = [shards, info.image_size, extractor.input_shape[1:], backbones[name], settings]
+        digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+        for variable in keras.Model(extractor.input, tensor).variables:
+            digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+        keys[name] = f"{backbones[name]}-{digest.hexdigest()[:16]}"
+    return keys

@@ -3,7 +3,8 @@
     python -m training.features --run runs/NAME
 
 A run does this by itself when nothing below the projections trains; this program does it beforehand, for
-example on another machine. All models with the same backbones share the records.
+example on another machine. All models with the same backbones share the records, as do models with
+some of them.
 """
 
 import argparse

@@ -157,7 +157,7 @@ def _parsed(records, part, source):
                        deterministic=True)
 
 
-def image_source(info, split, preprocessor, augment=None, crop=None):
+def image_source(info, split, preprocessor, augment=None, crop=None, task=None):
     """Images from the records of `data_prep`, prepared by the model's own preprocessor.
 
     Args:
@@ -166,6 +166,7 @@ def image_source(info, split, preprocessor, augment=None, crop=None):
         preprocessor: From batches of stored images to the model's input.
         augment: From and to batches of the model's input; for training.
         crop: From a photograph and its key to the model's input; for training.
+        task: What the labels are for, see `training.tasks`; by default they are the records' own.
 
     Raises:
         UserError: If the split has no records.
@@ -176,12 +177,11 @@ def image_source(info, split, preprocessor, augment=None, crop=None):
             "of more images, or with other --fractions"
         )
     sized = info.image_size is not None
+    stored = (task.stored_labels, task.stored_extra_labels) if task else (info.label_names, ())
 
     def parse(serialized):
-        record = schema.parse_example(
-            serialized, info.label_names, image_size=info.image_size, modality=info.modality
-        )
-        return {"inputs": record["image"], "labels": record["labels"],
+        record = schema.parse_example(serialized, *stored, info.image_size, info.modality)
+        return {"inputs": record["image"], "labels": task.labels(record) if task else record["labels"],
                 **{key: record[key] for key in ID_COLUMNS}}
 
     def prepare_one(image):

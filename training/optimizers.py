@@ -2,16 +2,18 @@
 
 import keras
 
+OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+
 
 def make_optimizer(config, steps_per_epoch):
-    """AdamW with a linear warm-up and a cosine, without decay on vectors (biases, norms).
+    """AdamW or SGD with a linear warm-up and a cosine.
 
     Args:
         config: The run's `Config`.
         steps_per_epoch: Optimizer steps in an epoch.
 
     Returns:
-        A `keras.optimizers.AdamW`; call `exclude_vectors_from_decay` before it is built.
+        A `keras.optimizers.Optimizer`; call `exclude_vectors_from_decay` before it is built.
     """
     total_steps = config.epochs * steps_per_epoch
     warmup_steps = min(round(config.warmup_epochs * steps_per_epoch), total_steps - 1)
@@ -22,7 +24,7 @@ def make_optimizer(config, steps_per_epoch):
         warmup_target=config.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    return OPTIMIZERS[config.optimizer](schedule, weight_decay=config.weight_decay)
 
 
 def exclude_vectors_from_decay(optimizer, variables):

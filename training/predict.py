@@ -4,7 +4,8 @@
     python -m training.predict --run runs/NAME picture.jpg folder/ ...
 
 A run takes what it was trained on: slices of CT, or pictures such as JPEG and PNG. Prints a table and writes
-it as CSV: one row a file, one column a label; where a picture has exactly one label, the likeliest, too.
+it as CSV: one row a file, one column a label; where a picture has exactly one label, the likeliest, too; and
+for a run that tells hemorrhage and its location the likeliest of both.
 Files that are none of these are set aside and listed.
 """
 
@@ -24,6 +25,8 @@ from data_prep.errors import UserError
 from data_prep.photograph import UnreadablePhotograph, read_photograph
 from data_prep.quiet_tensorflow import import_tensorflow
 from training.config import Config
+from training.evaluation import DUAL_TASK, SINGLE_LABEL
+from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def main(argv=None):
     version = latest_export(arguments.run)
     config = Config.load(arguments.run)
     kind = KINDS[config.modality]
-    table, rejects = predict_files(files, load_signature(version), kind, config.task == "single_label")
+    table, rejects = predict_files(files, load_signature(version), kind, LIKELIEST.get(config.task))
     for path, reason in rejects:
         logger.warning("set aside: %s: %s", path, reason)
     if table.empty:
@@ -137,6 +140,23 @@ def load_signature(version_dir):
     return classify
 
 
+def likeliest_class(probabilities):
+    """The column of a picture that has exactly one label."""
+    (of_labels,) = probabilities.values()
+    return {"class": max(of_labels, key=of_labels.get)}
+
+
+def likeliest_of_tasks(probabilities):
+    """The columns of a run that tells hemorrhage and its location; no location where there is none."""
+    likeliest = {task: max(of_task, key=of_task.get) for task, of_task in probabilities.items()}
+    found = likeliest[HEMORRHAGE] == CLASSES_OF_TASKS[HEMORRHAGE][1]
+    return likeliest if found else likeliest | {LOCATION: ""}
+
+
+LIKELIEST = {SINGLE_LABEL: likeliest_class, DUAL_TASK: likeliest_of_tasks}
+"""By task, the columns that name the likeliest labels, from the probabilities by output and label."""
+
+
 def predict_files(files, classify, kind, name_likeliest):
     """Classifies files one by one.
 
@@ -144,7 +164,7 @@ def predict_files(files, classify, kind, name_likeliest):
         files: Paths.
         classify: What `load_signature` gives.
         kind: One of `KINDS`.
-        name_likeliest: Whether the likeliest label gets a column, `class`.
+        name_likeliest: One of `LIKELIEST`, or None.
 
     Returns:
         A table with `file`, the kind's columns and one per label, and a list of `(file, reason)` of the
@@ -158,12 +178,23 @@ def predict_files(files, classify, kind, name_likeliest):
             rejects.append((path, refused.reason))
             continue
         outputs, _ = classify(image.pixels[np.newaxis])
-        names = [name.decode() for name in outputs["labels"].numpy()[0]]
-        probabilities = outputs["probabilities"].numpy()[0]
-        likeliest = {"class": names[probabilities.argmax()]} if name_likeliest else {}
-        rows.append({"file": str(path), **image.columns, **likeliest,
-                     **dict(zip(names, probabilities, strict=True))})
+        probabilities = _by_label(outputs)
+        row = {"file": str(path), **image.columns}
+        row |= name_likeliest(probabilities) if name_likeliest else {}
+        for of_output in probabilities.values():
+            row |= of_output
+        rows.append(row)
     return pd.DataFrame(rows), rejects
+
+
+def _by_label(outputs):
+    """Probabilities of an image by output and label, those of several outputs in the tasks' order."""
+    keys = [task for task in CLASSES_OF_TASKS if task in outputs] or ["probabilities"]
+    found = {}
+    for key in keys:
+        names = outputs["labels" if key == "probabilities" else f"{key}_labels"].numpy()[0]
+        found[key] = dict(zip((name.decode() for name in names), outputs[key].numpy()[0], strict=True))
+    return found
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ import tensorflow as tf
 
 from data_prep.errors import UserError
 from data_prep.schema import DatasetInfo
+from keras_medformers.models.backbones import save_backbone_weights
+from keras_medformers.registry import list_settings
 from keras_medformers.serving.export import export_saved_model
 from training import callbacks, evaluation, report
 from training.config import CONFIG_FILE, Config
 from training.distribution import make_strategy
+from training.explain.pictures import report_pictures
 from training.input_pipeline import (
     evaluation_batches,
-    image_source,
     labels_and_ids,
     steps_per_epoch,
     stored_images,
@@ -27,11 +29,13 @@ from training.input_pipeline import (
 )
 from training.optimizers import exclude_vectors_from_decay, make_optimizer
 from training.summary import notes
-from training.workbench import Workbench, train_prevalence
+from training.tasks import TASKS, task_name
+from training.workbench import Workbench
 
 logger = logging.getLogger(__name__)
 
 MODEL_FILE = "model.keras"
+BACKBONES_FOLDER = "backbones"
 EXPORT_SAMPLES = 4
 
 
@@ -39,7 +43,7 @@ def with_facts_of_records(config):
     """A copy of the configuration with what its records decide: labels, task and modality.
 
     Raises:
-        UserError: If the records are not there, or are of another data set.
+        UserError: If the records are not there, are of another data set, or lack what the model learns.
     """
     info = DatasetInfo.load(config.records)
     if info.dataset != config.dataset:
@@ -47,15 +51,12 @@ def with_facts_of_records(config):
             f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
             "name another folder by --records"
         )
-    weights = config.label_weights
-    if not weights and not info.exclusive_labels:
-        weights = (1.0,) * len(info.label_names)
+    task = task_name(config.model, info)
+    label_names, weights = TASKS[task].label_names_of(info), config.label_weights
+    if not weights and task == evaluation.MULTILABEL:
+        weights = (1.0,) * len(label_names)
     return dataclasses.replace(
-        config,
-        label_names=tuple(info.label_names),
-        label_weights=weights,
-        task=evaluation.SINGLE_LABEL if info.exclusive_labels else evaluation.MULTILABEL,
-        modality=info.modality,
+        config, label_names=label_names, label_weights=weights, task=task, modality=info.modality
     )
 
 
@@ -82,6 +83,8 @@ def open_run(run_dir, config):
 
 def train(run_dir, devices=None):
     """Trains the run in `run_dir` up to `model.keras`, going on from its last checkpoint.
+
+    Pre-training of a backbone leaves its weights of the best epoch in `backbones/`, too.
 
     Raises:
         UserError: If records or weights are missing, or there are too few images for one batch.
@@ -113,7 +116,8 @@ def train(run_dir, devices=None):
     if first_epoch < config.epochs:
         logger.info(
             "Training %s (%.1f M parameters) on %d images, epochs %d to %d",
-            config.model, _trainable_millions(model), source.count, first_epoch + 1, config.epochs,
+            config.model, count_parameters(model.trainable_variables) / 1e6, source.count,
+            first_epoch + 1, config.epochs,
         )
         keras.utils.set_random_seed(config.seed)
         model.fit(
@@ -135,7 +139,19 @@ def train(run_dir, devices=None):
     bench.keep_weights()
     temporary = run_dir / f"tmp-{MODEL_FILE}"
     bench.model.save(temporary)
+    if "backbone" in list_settings(config.model):
+        _save_backbone(bench, run_dir / BACKBONES_FOLDER)
     os.replace(temporary, run_dir / MODEL_FILE)
+
+
+def _save_backbone(bench, folder):
+    """Writes what `--backbone-weights` of another run takes."""
+    (name,) = bench.backbones
+    folder.mkdir(exist_ok=True)
+    temporary = folder / f"tmp-{name}.weights.h5"
+    save_backbone_weights(bench.model, temporary)
+    os.replace(temporary, folder / f"{name}.weights.h5")
+    logger.info("The backbone's weights are in %s", folder / f"{name}.weights.h5")
 
 
 def evaluate(run_dir, split="test", records=None):
@@ -152,24 +168,31 @@ def evaluate(run_dir, split="test", records=None):
     config = Config.load(run_dir)
     model = load_model(run_dir)
     bench = Workbench(dataclasses.replace(config, records=str(records or config.records)))
-    source = image_source(bench.info, split, bench.preprocessor)
+    source = bench.images(split)
     labels, ids = labels_and_ids(source)
     logger.info("Evaluating on %d images of the %s split", source.count, split)
+    model = bench.task.with_one_output(model)
     logits = model.predict(
         evaluation_batches(source, config.batch_size), verbose=1 if sys.stdout.isatty() else 2
     )[: source.count]
     probabilities = bench.task.probabilities(logits)
     ids = pd.DataFrame(ids)
-    result = bench.task.evaluate(
-        labels, probabilities, ids, train_prevalence(bench.info).tolist(),
-        dataset=config.dataset, split=split, records=bench.config.records, notes=notes(config),
-    )
+    result = {
+        "model": config.model,
+        "parameters": model.count_params(),
+        "trainable_parameters": count_parameters(model.trainable_variables),
+        **bench.task.evaluate(
+            labels, probabilities, ids, bench.task.prevalence(bench.info).tolist(),
+            dataset=config.dataset, split=split, records=bench.config.records, notes=notes(config),
+        ),
+    }
     predictions = evaluation.predictions_frame(ids, labels, probabilities, config.label_names)
     predictions.to_csv(pathlib.Path(run_dir) / "predictions.csv", index=False)
     evaluation.write_evaluation(run_dir, result)
     examples = report.choose_examples(predictions, config.label_names, task=config.task)
     shown = {name for ids in examples.values() for name in ids}
-    report.write_report(run_dir, stored_images(source, shown))
+    seen = report_pictures(model, bench, source, split)
+    report.write_report(run_dir, stored_images(source, shown), seen)
     return result
 
 
@@ -184,16 +207,16 @@ def export(run_dir):
     """
     config = Config.load(run_dir)
     bench = Workbench(config)
-    samples = stored_images(
-        image_source(bench.info, "validation", bench.preprocessor), count=EXPORT_SAMPLES
-    )
+    model = load_model(run_dir)
+    samples = stored_images(bench.images("validation"), count=EXPORT_SAMPLES)
     pixels = dict(pixel_dtype="uint8", channels=3, encoded=True) if config.modality == "photograph" else {}
     try:
         return export_saved_model(
-            load_model(run_dir),
+            model,
             bench.preprocessor,
-            config.label_names,
+            bench.task.exported_labels,
             pathlib.Path(run_dir) / "export" / config.model,
+            _feature_layer(model),
             activation=bench.task.activation,
             samples=[image[np.newaxis] for image in samples.values()],
             **pixels,
@@ -202,8 +225,14 @@ def export(run_dir):
         raise UserError(str(error)) from error
 
 
+def _feature_layer(model):
+    """What the signature `features` gives: the map before the head; the class token where there is none."""
+    names = [layer.name for layer in model.layers]
+    return "class_features" if "feature_map" not in names and "class_features" in names else "feature_map"
+
+
 def load_model(run_dir):
-    """The run's whole network, giving logits.
+    """The run's whole network, giving logits; of several tasks by task.
 
     Raises:
         UserError: If the run is not trained yet.
@@ -214,5 +243,6 @@ def load_model(run_dir):
     return keras.models.load_model(path, compile=False)
 
 
-def _trainable_millions(model):
-    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) / 1e6
+def count_parameters(variables):
+    """How many numbers these variables hold."""
+    return sum(int(np.prod(variable.shape)) for variable in variables)

@@ -1,7 +1,8 @@
 """Scores of classifiers that give exactly one of several classes to an image.
 
 Reference: Huo et al., "HiFuse", section 4.2, equations (6) to (9). The paper's tables give F1, precision and
-recall as means over the classes, however rare each is.
+recall as means over the classes, however rare each is. Specificity is TN / (TN + FP) of each class against
+all others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from sklearn import metrics as sklearn_metrics
 from training.bootstrap import DRAWS, cluster_indices, percentile_intervals
 from training.losses import PROBABILITY_MARGIN
 
-MACRO_SCORES = ("f1", "precision", "recall")
+MACRO_SCORES = ("f1", "precision", "recall", "specificity")
 """Scores of each class that are averaged over the classes."""
 
 PROBABILITY_SUM_TOLERANCE = 1e-3
@@ -43,12 +44,12 @@ def single_label_metrics(
 
     Returns:
         A dict that `json.dumps(..., allow_nan=False)` takes: `count`, `patients` (the number of groups; None
-        if not known), `log_loss`, `accuracy`, `f1`, `precision`, `recall` (means over classes), each with
-        `<key>_interval`; `majority_label` and `majority_accuracy` (the commonest class here and its share);
-        `labels`: per name `support`, `predicted` (their numbers of images), `recall`, `precision`, `f1`, each
-        with its interval, `specificity` and `auroc` (against all others); and `confusion` (numbers of images,
-        rows true, columns predicted). A score that cannot be had is None, and its reason stands under
-        `undefined`, at the same level.
+        if not known), `log_loss`, `accuracy`, `f1`, `precision`, `recall`, `specificity` (means over
+        classes), each with `<key>_interval`; `majority_label` and `majority_accuracy` (the commonest class
+        here and its share); `labels`: per name `support`, `predicted` (their numbers of images), `recall`,
+        `precision`, `f1`, `specificity`, each with its interval, and `auroc` (against all others); and
+        `confusion` (numbers of images, rows true, columns predicted). A score that cannot be had is None, and
+        its reason stands under `undefined`, at the same level.
 
     Raises:
         ValueError: If shapes do not agree, there are no rows, labels are no classes, or probabilities are not
@@ -62,10 +63,13 @@ def single_label_metrics(
     precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
         true, predicted, labels=np.arange(classes), zero_division=0
     )
+    scores = confusion_scores(confusion[np.newaxis])
+    specificity = scores["label_specificity"][0]
     intervals = _intervals(true, predicted, losses, classes, group_ids, draws, seed)
     per_label = {
         name: _label_metrics(
-            confusion, i, {"recall": recall[i], "precision": precision[i], "f1": f1[i]},
+            confusion, i,
+            {"recall": recall[i], "precision": precision[i], "f1": f1[i], "specificity": specificity[i]},
             _auroc(true == i, probabilities[:, i]), intervals,
         )
         for i, name in enumerate(label_names)
@@ -76,17 +80,18 @@ def single_label_metrics(
         "f1": f1[support > 0].mean(),
         "precision": precision[support > 0].mean(),
         "recall": recall[support > 0].mean(),
+        "specificity": scores["specificity"][0],
     }
     return {
         "count": len(true),
         "patients": None if group_ids is None else len(set(group_ids)),
-        **{key: float(score) for key, score in overall.items()},
+        **{key: float(score) if np.isfinite(score) else None for key, score in overall.items()},
         **{f"{key}_interval": intervals[key] for key in overall},
         "majority_label": label_names[int(support.argmax())],
         "majority_accuracy": float(support.max() / len(true)),
         "labels": per_label,
         "confusion": confusion.tolist(),
-        "undefined": {},
+        "undefined": {} if np.isfinite(overall["specificity"]) else {"specificity": "only one class is here"},
     }
 
 
@@ -97,26 +102,30 @@ def confusion_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
         confusion: Weights of images, rows true, columns predicted, shape `(matrices, classes, classes)`.
 
     Returns:
-        `accuracy`, `f1`, `precision`, `recall` of shape `(matrices,)`, the last three means over the classes
-        that have images; and `label_f1`, `label_precision`, `label_recall` of shape `(matrices, classes)`.
-        What is not defined is NaN; an absent precision counts as 0 in the mean.
+        `accuracy`, `f1`, `precision`, `recall`, `specificity` of shape `(matrices,)`, the last four means
+        over the classes that have images; and `label_f1`, `label_precision`, `label_recall`,
+        `label_specificity` of shape `(matrices, classes)`. What is not defined is NaN; an absent precision
+        counts as 0 in the mean.
 
     Reference:
         HiFuse, section 4.2, equations (6) to (9).
     """
     hits = np.einsum("mcc->mc", confusion)
     support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    others = support.sum(axis=1, keepdims=True) - support
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = {
             "recall": hits / support,
             "precision": hits / predicted,
             "f1": 2 * hits / (support + predicted),
+            "specificity": (others - (predicted - hits)) / others,
         }
         present = support > 0
         means = {
             key: np.where(present, np.nan_to_num(score), 0).sum(axis=1) / present.sum(axis=1)
             for key, score in scores.items()
         }
+        means["specificity"][present.sum(axis=1) < 2] = np.nan
         accuracy = hits.sum(axis=1) / support.sum(axis=1)
     return {"accuracy": accuracy, **means, **{f"label_{key}": score for key, score in scores.items()}}
 
@@ -165,12 +174,7 @@ def _label_metrics(
         undefined["precision"] = "never predicted; counts as 0 in the mean"
     if support == predicted == 0:
         undefined["precision"] = undefined["f1"] = "no images of this class, true or predicted"
-    true_negatives = others - (predicted - confusion[index, index])
-    found = {
-        **{key: scores[key] for key in ("recall", "precision", "f1")},
-        "specificity": true_negatives / max(others, 1),
-        "auroc": auroc,
-    }
+    found = {**scores, "auroc": auroc}
     return {
         "support": int(support),
         "predicted": int(predicted),

@@ -3,15 +3,15 @@
 import json
 import pathlib
 
-import keras_medformers
 from data_prep.schema import DatasetInfo
 from training import report
 from training.callbacks import METRICS_FILE
+from training.chosen_backbones import weights_of_backbones
 from training.config import Config
-from training.evaluation import SINGLE_LABEL
+from training.evaluation import DUAL_TASK, SINGLE_LABEL
 from training.losses import constant_prevalence_score
 from training.tasks import task_of
-from training.workbench import train_prevalence
+from training.two_tasks import CLASSES_OF_TASKS
 
 SINGLE_LABEL_SCORES = {
     "accuracy": "accuracy", "f1": "macro F1", "precision": "precision", "recall": "recall"
@@ -25,7 +25,7 @@ def summary(run_dir):
     info, task = DatasetInfo.load(config.records), task_of(config)
     scores = json.loads((run_dir / "evaluation.json").read_text(encoding="utf-8"))
     best = best_epoch(report.read_epochs(run_dir / METRICS_FILE), task)
-    about_scores = _single_label if config.task == SINGLE_LABEL else _multilabel
+    about_scores = {SINGLE_LABEL: _single_label, DUAL_TASK: _dual_task}.get(config.task, _multilabel)
     lines = [
         *about_scores(config, info, best, scores),
         *(f"note: {note}" for note in scores["notes"]),
@@ -47,14 +47,13 @@ def notes(config):
     said = []
     if config.dataset.startswith("phantom"):
         said.append("trained on phantoms: says nothing about patients")
-    has_backbones = "backbone_weights" in keras_medformers.registry.list_settings(config.model)
-    if has_backbones and config.backbone_weights == config.weights == "none":
-        said.append("untrained backbones")
+    if "none" in weights_of_backbones(config).values() and config.weights == "none":
+        said.append("untrained backbones" if config.frozen_fraction else "backbone trained from scratch")
     return said
 
 
 def _multilabel(config, info, best, scores):
-    constant = constant_score_of_validation(info, config.label_weights)
+    constant = constant_score_of_validation(config, info)
     return [
         f"validation: log loss {best['val_log_loss']:.4f} (epoch {best['epoch']}), "
         f"{1 - best['val_log_loss'] / constant:.1%} below the constant prevalence's {constant:.4f}",
@@ -63,11 +62,10 @@ def _multilabel(config, info, best, scores):
     ]
 
 
-def constant_score_of_validation(info, label_weights):
+def constant_score_of_validation(config, info):
     """Validation log loss of always predicting the training split's prevalences."""
-    positives, count = info.positives("validation"), info.count("validation")
-    observed = [positives[name] / count for name in info.label_names]
-    return constant_prevalence_score(train_prevalence(info), label_weights, observed=observed)
+    trained, observed = (task_of(config).prevalence(info, split) for split in ("train", "validation"))
+    return constant_prevalence_score(trained, config.label_weights, observed=observed)
 
 
 def _single_label(config, info, best, scores):
@@ -83,6 +81,22 @@ def _single_label(config, info, best, scores):
         f"{scores['split']}: always predicting {images['majority_label']} would be right in "
         f"{images['majority_accuracy']:.1%}",
     ]
+
+
+def _dual_task(config, info, best, scores):
+    tasks = [task for task in CLASSES_OF_TASKS if task in scores]
+    validated = [f"{task} {best[f'val_{task}_accuracy']:.1%}" for task in tasks]
+    lines = [f"validation: accuracy of {', of '.join(validated)} (epoch {best['epoch']})"]
+    for task in tasks:
+        of_task = scores[task]
+        found = [f"{words} {of_task[key]:.1%}{_interval(of_task[f'{key}_interval'])}"
+                 for key, words in SINGLE_LABEL_SCORES.items()]
+        lines += [
+            f"{scores['split']}, {task}: {', '.join(found)}",
+            f"{scores['split']}, {task}: always saying {of_task['majority_label']} would be right in "
+            f"{of_task['majority_accuracy']:.1%}",
+        ]
+    return lines
 
 
 def _interval(interval):

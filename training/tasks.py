@@ -1,19 +1,57 @@
-"""The two things a model is trained for, and what follows: loss, probabilities, scores, the best epoch.
+"""What a model can be trained for, and what follows: loss, probabilities, scores, the best epoch.
 
 `"multilabel"`: any number of labels per image, each with a probability of its own. `"single_label"`: an
-image has exactly one of the labels.
+image has exactly one of the labels. `"dual_task"`: hemorrhage or not, and where.
 """
 
 import keras
 import numpy as np
 
+from keras_medformers import registry
 from training import evaluation
+from training.dual_task import DualTask
 from training.losses import WeightedMultiLabelLogLoss
 from training.metrics import WeightedLogLoss, multilabel_metrics
 from training.single_label import single_label_metrics
 
 
-class MultiLabel:
+class _OneOutput:
+    """What tasks have in common whose model gives one logit per label of the records.
+
+    Args:
+        config: The run's `Config`.
+    """
+
+    stored_extra_labels = ()
+
+    def __init__(self, config):
+        self.label_names = self.stored_labels = self.exported_labels = config.label_names
+        self.num_classes = len(config.label_names)
+
+    @staticmethod
+    def label_names_of(info):
+        """Names of the labels that a network learns from records."""
+        return tuple(info.label_names)
+
+    def labels(self, record):
+        """The labels of a parsed record."""
+        return record["labels"]
+
+    def with_one_output(self, model):
+        """The model as it is."""
+        return model
+
+    def answer(self, probabilities):
+        """Index of the likeliest label of each image."""
+        return np.argmax(probabilities, axis=-1)
+
+    def prevalence(self, info, split="train"):
+        """Share of images with each label, an array."""
+        positives = info.positives(split)
+        return np.array([positives[name] for name in self.label_names]) / info.count(split)
+
+
+class MultiLabel(_OneOutput):
     """Sigmoids under the weighted log loss; the best epoch has the lowest log loss on validation.
 
     Args:
@@ -25,7 +63,7 @@ class MultiLabel:
     higher_is_better = False
 
     def __init__(self, config):
-        self.label_names = config.label_names
+        super().__init__(config)
         self.label_weights = config.label_weights
 
     def loss(self):
@@ -58,7 +96,7 @@ class MultiLabel:
         )
 
 
-class SingleLabel:
+class SingleLabel(_OneOutput):
     """A softmax under the cross-entropy; the best epoch has the highest accuracy on validation.
 
     Args:
@@ -71,9 +109,6 @@ class SingleLabel:
     activation = "softmax"
     monitor = "val_accuracy"
     higher_is_better = True
-
-    def __init__(self, config):
-        self.label_names = config.label_names
 
     def loss(self):
         return keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float32")
@@ -102,7 +137,18 @@ class SingleLabel:
         )
 
 
-TASKS = {evaluation.MULTILABEL: MultiLabel, evaluation.SINGLE_LABEL: SingleLabel}
+TASKS = {
+    evaluation.MULTILABEL: MultiLabel,
+    evaluation.SINGLE_LABEL: SingleLabel,
+    evaluation.DUAL_TASK: DualTask,
+}
+
+
+def task_name(model, info):
+    """Name of the task of a model, by its name, on records with this `DatasetInfo`."""
+    if registry.list_tasks(model):
+        return evaluation.DUAL_TASK
+    return evaluation.SINGLE_LABEL if info.exclusive_labels else evaluation.MULTILABEL
 
 
 def task_of(config):

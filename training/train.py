@@ -11,6 +11,7 @@ where an interrupted run stopped.
 """
 
 import argparse
+import dataclasses
 import difflib
 import logging
 import pathlib
@@ -36,8 +37,7 @@ def main(argv=None):
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
     config = session.with_facts_of_records(config)
-    model = arguments.model or (config.model if arguments.recipe else DEFAULT_MODEL)
-    run_dir = pathlib.Path(arguments.run or f"runs/{model}_{config.dataset}")
+    run_dir = pathlib.Path(arguments.run or default_run(arguments, config))
     session.open_run(run_dir, config)
     session.train(run_dir, arguments.devices)
     if not (run_dir / "evaluation.json").is_file():
@@ -46,6 +46,13 @@ def main(argv=None):
         session.export(run_dir)
     for line in summary.summary(run_dir):
         logger.info("%s", line)
+
+
+def default_run(arguments, config):
+    """Folder of the run: model, backbone and data set as they were asked for."""
+    model = arguments.model or (config.model if arguments.recipe else DEFAULT_MODEL)
+    parts = [model, arguments.backbone, config.dataset]
+    return f"runs/{'_'.join(part for part in parts if part)}"
 
 
 def make_parser():
@@ -78,7 +85,13 @@ def make_parser():
     )
     parser.add_argument(
         "--backbone-weights", nargs="+", metavar="W",
-        help="'imagenet', 'none' (untrained, for trying things out), or one weights file per backbone",
+        help="'imagenet', 'none' (untrained, for trying things out), or for each backbone in turn one of "
+        "these or a weights file",
+    )
+    parser.add_argument(
+        "--backbone", metavar="NAME",
+        help="which backbone to train, for a model that is one backbone: a CNN of keras.applications "
+        "(default: the model's)",
     )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
@@ -114,13 +127,19 @@ def resolve_config(arguments):
         values["weights"] = arguments.weights
     if arguments.backbone_weights:
         values["backbone_weights"] = _backbone_weights(arguments.backbone_weights)
-    config = recipe(name, **values).with_overrides(arguments.overrides)
+    config = recipe(name, **values)
+    if arguments.backbone:
+        config = dataclasses.replace(
+            config, model_config=config.model_config | {"backbone": arguments.backbone}
+        )
+    config = config.with_overrides(arguments.overrides)
     _check_settings_of_model(config, arguments)
     return config
 
 
 def _check_settings_of_model(config, arguments):
     import keras_medformers
+    from training.chosen_backbones import weights_of_backbones
 
     known = keras_medformers.registry.list_settings(config.model)
     for setting in config.model_config:
@@ -129,7 +148,9 @@ def _check_settings_of_model(config, arguments):
             raise UserError(
                 f"model {config.model!r} has no setting {setting!r}; did you mean {' or '.join(near)}?"
             )
-    if arguments.backbone_weights and "backbone_weights" not in known:
+    if "backbone_weights" in known:
+        weights_of_backbones(config)  # raises if they do not fit the model
+    elif arguments.backbone_weights:
         raise UserError(f"model {config.model!r} has no backbones, received --backbone-weights")
     if config.weights != "none" and not pathlib.Path(config.weights).is_file():
         raise UserError(f"expected --weights to be a file; there is no {config.weights}")
@@ -149,14 +170,13 @@ def make_records_if_missing(config, data_dir=None):
 
 
 def _backbone_weights(words):
-    if len(words) == 1 and words[0] in ("imagenet", "none"):
-        return words[0]
-    missing = [word for word in words if not pathlib.Path(word).is_file()]
+    missing = [word for word in words
+               if word not in ("imagenet", "none") and not pathlib.Path(word).is_file()]
     if missing:
         raise UserError(
             f"expected --backbone-weights imagenet, none or files; there is no {', '.join(missing)}"
         )
-    return tuple(words)
+    return words[0] if len(words) == 1 and words[0] in ("imagenet", "none") else tuple(words)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Backbones without pretrained weights whose features are of some use all the same.
 
 A deep network at its random initialisation gives features of vanishing or exploding size, since its
-BatchNorm layers hold no statistics of any data; these are set from training slices. More has to be done
+BatchNorm layers hold no statistics of any data; these are set from training images. More has to be done
 for features to tell a bleeding from noise, all of it without a look at any label:
 
 - A hundred random ReLU layers map two noisy pictures of one head as far apart as two heads. BatchNorm's
@@ -17,6 +17,7 @@ chain learn on phantoms. It is no substitute for pretrained weights.
 import logging
 import os
 import pathlib
+import zlib
 
 import keras
 
@@ -27,28 +28,30 @@ logger = logging.getLogger(__name__)
 SHIFT_DEVIATIONS = 2.0
 
 
-def untrained_backbone_files(names, folder, image_batches, input_shape, seed):
+def untrained_backbone_files(instances, folder, image_batches, input_shape, seed):
     """Weights files of randomly initialised, calibrated backbones, made where missing.
 
     Args:
-        names: Backbones, see `keras_medformers.models.backbones.BACKBONES`.
-        folder: Where the files are kept; the same folder and seed give the same weights.
+        instances: Instance names, as `keras_medformers.models.backbones.instance_names` gives them, with the
+            backbone that each is an instance of.
+        folder: Where the files are kept; the same folder and seed give the same weights to an instance,
+            whatever other instances there are.
         image_batches: Function that gives an iterable of training images in [0, 255],
             `(batch, height, width, 3)`.
         input_shape: `(height, width, 3)`.
         seed: Seed of the initialisation.
 
     Returns:
-        List of paths, in the order of `names`.
+        Dict from instance to path.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for index, name in enumerate(names):
-        path = folder / f"{name}-untrained-seed{seed}.weights.h5"
+    paths = {}
+    for instance, name in instances.items():
+        path = folder / f"{instance}-untrained-seed{seed}.weights.h5"
         if not path.is_file():
-            logger.info("Setting BatchNorm statistics of the untrained %s from training slices", name)
-            keras.utils.set_random_seed(seed + index)
+            logger.info("Setting BatchNorm statistics of the untrained %s from training images", instance)
+            keras.utils.set_random_seed(zlib.crc32(f"{instance} {seed}".encode()))
             backbone = build_backbone(name, input_shape, frozen_fraction=0.0)
             shift_batch_norm(backbone, SHIFT_DEVIATIONS)
             blur_with_depthwise_kernels(backbone)
@@ -56,7 +59,7 @@ def untrained_backbone_files(names, folder, image_batches, input_shape, seed):
             temporary = path.with_name(f"tmp-{path.name}")
             backbone.save_weights(temporary)
             os.replace(temporary, path)
-        paths.append(path)
+        paths[instance] = path
     return paths
 
 

@@ -7,16 +7,16 @@ import logging
 import pathlib
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import keras_medformers
 from data_prep.errors import UserError
 from data_prep.schema import DatasetInfo
-from keras_medformers.models.scopeformer import DEFAULT_BACKBONES, split_backbones
+from keras_medformers.models.scopeformer import split_backbones
 from training.augmentation import make_augmentation
+from training.chosen_backbones import backbones_of, weights_of_backbones
 from training.feature_store import store_features
-from training.input_pipeline import image_source
+from training.input_pipeline import evaluation_batches, image_source
 from training.random_crop import random_resized_crop
 from training.tasks import task_of
 from training.untrained_backbones import untrained_backbone_files
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 CALIBRATION_BATCHES = 2
 FEATURE_BATCH_SIZE = 16
 CHANNELS = {"ct": 1, "photograph": 3}
-AUGMENTATIONS = {"ct": ("none", "soft", "hard"), "photograph": ("none", "crop")}
+AUGMENTATIONS = {"ct": ("none", "soft", "hard", "dtvit"), "photograph": ("none", "crop")}
 
 
 class Workbench:
@@ -45,13 +45,13 @@ class Workbench:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.info = DatasetInfo.load(config.records)
         self.task = task_of(config)
-        self.has_backbones = "backbone_weights" in keras_medformers.registry.list_settings(config.model)
-        self.backbones = tuple(config.model_config.get("backbones", DEFAULT_BACKBONES))
+        self.backbones = backbones_of(config)
         self._check_that_config_fits_records()
 
     def _check_that_config_fits_records(self):
-        config, names = self.config, ", ".join(self.info.label_names)
-        if config.label_names != self.info.label_names:
+        config, found = self.config, self.task.label_names_of(self.info)
+        names = ", ".join(found)
+        if config.label_names != found:
             raise UserError(
                 f"the run is for labels {', '.join(config.label_names)}, and the records in "
                 f"{self.info.records_dir} have {names}; name other records, or another folder by --run"
@@ -66,24 +66,36 @@ class Workbench:
                 f"expected no label weights, since an image has exactly one of {names}; "
                 f"received label_weights={list(config.label_weights)}"
             )
-        if config.task == "multilabel" and len(config.label_weights) != len(self.info.label_names):
+        if config.task == "multilabel" and len(config.label_weights) != len(found):
             raise UserError(
                 f"expected one label weight for each of {names}, "
                 f"received label_weights={list(config.label_weights)}"
             )
+        self._check_task_weights()
         fitting = AUGMENTATIONS[config.modality]
         if config.augmentation not in fitting:
             raise UserError(
                 f"expected augmentation to be one of {', '.join(fitting)} for images of modality "
                 f"{config.modality!r}, received {config.augmentation!r}"
             )
+        if config.feature_copies and config.augmentation == "crop":
+            raise UserError(
+                "expected feature_copies=0 with augmentation='crop', which is drawn anew in every epoch; "
+                f"received feature_copies={config.feature_copies}"
+            )
+
+    def _check_task_weights(self):
+        config, tasks = self.config, keras_medformers.registry.list_tasks(self.config.model)
+        if len(config.task_weights) not in (0, len(tasks)):
+            expected = f"a weight for each of {', '.join(tasks)}" if tasks else "none for a model of one task"
+            raise UserError(f"expected task_weights: {expected}, received {list(config.task_weights)}")
 
     @property
     def trains_on_features(self):
         """Whether backbones are run once, and the rest trained on what they gave."""
         config = self.config
         images_change = config.augmentation != "none" and not config.feature_copies
-        frozen = self.has_backbones and config.frozen_fraction == 1.0
+        frozen = bool(self.backbones) and config.frozen_fraction == 1.0
         return config.feature_records == "auto" and frozen and not images_change
 
     @functools.cached_property
@@ -95,7 +107,7 @@ class Workbench:
         """The whole network, with logits, at the start of training."""
         config = self.config
         settings = dict(config.model_config)
-        if self.has_backbones:
+        if self.backbones:
             from_scratch = config.weights == "none"
             settings["backbone_weights"] = self._backbone_weights() if from_scratch else None
             settings["frozen_fraction"] = config.frozen_fraction
@@ -104,7 +116,7 @@ class Workbench:
             try:
                 model = keras_medformers.create_model(
                     config.model,
-                    num_classes=len(self.info.label_names),
+                    num_classes=self.task.num_classes,
                     input_shape=(config.input_size, config.input_size, 3),
                     **settings,
                 )
@@ -113,7 +125,7 @@ class Workbench:
             if config.weights != "none":
                 self._load_weights(model)
             else:
-                bias = self.task.first_bias(train_prevalence(self.info), self.info.count("train"))
+                bias = self.task.first_bias(self.task.prevalence(self.info), self.info.count("train"))
                 if bias is not None:
                     model.get_layer("head").bias.assign(bias)
         return model
@@ -125,7 +137,7 @@ class Workbench:
         except (ValueError, OSError, KeyError) as error:
             raise UserError(
                 f"{config.weights} does not hold the weights of {config.model} with "
-                f"{len(self.info.label_names)} classes and model_config={config.model_config}: "
+                f"{len(config.label_names)} classes and model_config={config.model_config}: "
                 f"{str(error).splitlines()[0]}"
             ) from error
 
@@ -136,17 +148,21 @@ class Workbench:
         In another precision than float32 it is a copy, whose weights `keep_weights` brings back.
         """
         with self.strategy.scope():
-            part = self._float32_part
-            return part if self.config.precision == "float32" else _copy(part, self.config.precision)
+            return self.task.with_one_output(self._computing_part)
 
     def keep_weights(self):
         """Puts the trained part's weights into the whole network."""
-        if self.trained_part is not self._float32_part:
-            self._float32_part.set_weights(self.trained_part.get_weights())
+        if self._computing_part is not self._float32_part:
+            self._float32_part.set_weights(self._computing_part.get_weights())
+
+    @functools.cached_property
+    def _computing_part(self):
+        part, precision = self._float32_part, self.config.precision
+        return part if precision == "float32" else _copy(part, precision)
 
     @functools.cached_property
     def _float32_part(self):
-        return split_backbones(self.model, self.backbones)[1] if self.trains_on_features else self.model
+        return split_backbones(self.model)[1] if self.trains_on_features else self.model
 
     def source(self, split):
         """The split as the trained part takes it."""
@@ -154,12 +170,23 @@ class Workbench:
             counts = {name: self.info.count(name) for name in ("train", "validation")}
             copies = self.config.feature_copies if split == "train" else 0
             return self.feature_store().source(split, counts, copies)
-        if split != "train":
-            return image_source(self.info, split, self.preprocessor)
+        if split != "train" or self.config.augmentation == "none":
+            return self.images(split)
         if self.config.augmentation == "crop":
-            return image_source(self.info, split, self.preprocessor, crop=self._crop)
+            return image_source(self.info, split, self.preprocessor, crop=self._crop, task=self.task)
         augment = make_augmentation(self.config.augmentation, self.config.seed)
-        return image_source(self.info, split, self.preprocessor, augment)
+        return image_source(self.info, split, *self._augmented(augment), task=self.task)
+
+    def images(self, split):
+        """The split's images as they are, prepared for the network."""
+        return image_source(self.info, split, self.preprocessor, task=self.task)
+
+    def _augmented(self, augment):
+        """The preprocessor up to pictures in [0, 255]; and what changes those, then normalises them."""
+        *layers, last = self.preprocessor.layers
+        if last.name != "rescale":
+            return self.preprocessor, augment
+        return keras.Sequential(layers), lambda pictures: last(augment(pictures))
 
     def _crop(self, picture, key):
         size, least = self.config.input_size, self.config.crop_min_area
@@ -168,11 +195,11 @@ class Workbench:
     @functools.cache
     def feature_store(self):
         """The stored features of the train and validation split, computed where missing."""
-        extractor, _ = split_backbones(self.model, self.backbones)
+        extractor, _ = split_backbones(self.model)
         return store_features(
             extractor,
-            {split: image_source(self.info, split, self.preprocessor)
-             for split in ("train", "validation")},
+            self.backbones,
+            {split: self.images(split) for split in ("train", "validation")},
             self.info,
             root=pathlib.Path(self.config.records) / "features",
             batch_size=FEATURE_BATCH_SIZE,
@@ -182,48 +209,41 @@ class Workbench:
         )
 
     def _backbone_weights(self):
-        weights = self.config.backbone_weights
-        if weights == "imagenet":
-            return weights
-        if weights != "none":
-            return list(weights)
+        """What the model's builder takes, untrained backbones' files made."""
+        weights = weights_of_backbones(self.config)
+        untrained = [instance for instance, start in weights.items() if start == "none"]
+        files = self._untrained_files(untrained) if untrained else {}
+        return list((weights | files).values())
+
+    def _untrained_files(self, instances):
         logger.warning(
-            "UNTRAINED BACKBONES: no pretrained weights were asked for. The backbones are random, "
-            "their BatchNorm statistics set from training slices. Good for trying the programs, "
-            "not for results."
+            "UNTRAINED BACKBONES: no pretrained weights were asked for, of %s. They start random, their "
+            "BatchNorm statistics set from training images. Good for trying the programs, not for results.",
+            ", ".join(instances),
         )
-        slices = hashlib.sha256("".join(
+        records = hashlib.sha256("".join(
             shard["sha256"] for _, shard in sorted(self.info.shards.items())).encode())
         size = self.config.input_size
         return untrained_backbone_files(
-            self.backbones,
-            pathlib.Path(self.config.records) / "untrained" / f"{slices.hexdigest()[:16]}-{size}",
+            {instance: self.backbones[instance] for instance in instances},
+            pathlib.Path(self.config.records) / "untrained" / f"{records.hexdigest()[:16]}-{size}",
             self._calibration_batches,
             (size, size, 3),
             self.config.seed,
         )
 
     def _calibration_batches(self):
-        source = image_source(self.info, "train", self.preprocessor)
-        records = tf.data.TFRecordDataset([str(path) for path in source.copies[0]])
-        images = records.map(source.parse).map(lambda record: record["inputs"])
-        batches = images.batch(FEATURE_BATCH_SIZE).map(source.prepare)
+        batches = evaluation_batches(self.images("train"), FEATURE_BATCH_SIZE)
         return itertools.islice(batches, CALIBRATION_BATCHES)
 
 
-def train_prevalence(info):
-    """Share of images with each label in the training split, an array in the labels' order."""
-    positives = info.positives("train")
-    return np.array([positives[name] for name in info.label_names]) / info.count("train")
-
-
 def _copy(model, precision):
-    """The same network computing in `precision`, but for its last layer."""
-    last = model.layers[-1].name
+    """The same network computing in `precision`, but for the layers that give its outputs."""
+    last = model.output_names
 
     def clone(layer):
         config = layer.get_config()
-        if layer.name != last:
+        if layer.name not in last:
             config["dtype"] = precision
         return layer.__class__.from_config(config)
 

@@ -2,18 +2,10 @@
 
 import pytest
 from ct_files import write_rsna
-from small_records import (
-    SIZE_PX,
-    SMALL_BACKBONE,
-    SMALL_BACKBONE_SPEC,
-    make_picture_records,
-    make_records,
-    write_pictures,
-)
+from small_records import SIZE_PX, make_picture_records, make_records, write_pictures
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantom_head_ct import PhantomConfig, make
-from keras_medformers.models.backbones import BACKBONES
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +34,3 @@ def picture_info(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("pictures")
     write_pictures(data_dir)
     return make_picture_records(data_dir, shards=2)
-
-
-@pytest.fixture(scope="module")
-def small_backbone():
-    """Name of a backbone that is quicker to build than those of the models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, SMALL_BACKBONE, SMALL_BACKBONE_SPEC)
-        yield SMALL_BACKBONE

@@ -9,13 +9,11 @@ from data_prep.build import build
 from data_prep.build_config import BuildConfig
 from data_prep.datasets import isic2018
 from data_prep.labels import SKIN_LESION_LABELS
-from keras_medformers.models.backbones import BackboneSpec
 from training.config import Config
 from training.losses import LABEL_WEIGHTS
 
 SIZE_PX = 64
 SMALL_BACKBONE = "mobilenet"
-SMALL_BACKBONE_SPEC = BackboneSpec("MobileNet", "mobilenet_1_0_224_tf_no_top.h5", "never read here")
 SMALL_MODEL = {
     "backbones": [SMALL_BACKBONE],
     "feature_size": 12,

@@ -21,11 +21,8 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from keras_medformers.models.backbones import BACKBONES
-from small_records import SMALL_BACKBONE, SMALL_BACKBONE_SPEC
 from training import callbacks, session
 
-BACKBONES[SMALL_BACKBONE] = SMALL_BACKBONE_SPEC
 two, one = map(pathlib.Path, sys.argv[1:])
 
 

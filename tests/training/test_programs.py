@@ -11,12 +11,13 @@ from ct_files import write_ct
 from small_records import small_config
 
 from data_prep import command_line
+from training import train
 from training.recipes import RECIPES
 
 PROGRAMS = {
     "train": (
         "--model", "--dataset", "--data-dir", "--records", "--run", "--recipe", "--weights", "--set",
-        "--devices",
+        "--devices", "--backbone", "--backbone-weights",
     ),
     "evaluate": ("--run", "--split", "--records"),
     "export": ("--run",),
@@ -100,10 +101,13 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line(tmp_path):
         (["--set", "epochs"], "expected --set key=value, received 'epochs'"),
         (["--set", "model_config.windows=4"], "'efficient_scopeformer' has no setting 'windows'"),
         (["--model=hifuse_tiny", "--set", "model_config.window=4"], "did you mean window_size"),
-        (["--model=hifuse_tiny", "--recipe=scopeformer_phantoms"], "is for efficient_scopeformer, received"),
+        (["--model=hifuse_tiny", "--recipe=scopeformer_phantoms"], "is for deep_scopeformer, "),
         (["--model=hifuse_tiny", "--backbone-weights=none"], "'hifuse_tiny' has no backbones"),
         (["--weights=a.weights.h5"], "expected --weights to be a file; there is no a.weights.h5"),
         (["--backbone-weights", "a.h5", "b.h5"], "there is no a.h5, b.h5"),
+        (["--backbone-weights", "imagenet", "none"], "each of resnet152v2, efficientnetb5, densenet201, "),
+        (["--model=scopeformer_backbone", "--backbone=xcption"], "Did you mean 'xception'"),
+        (["--backbone=xception"], "has no setting 'backbone'; did you mean backbones"),
         (["--dataset=rsna_ich"], "data/rsna_ich does not exist"),
         (["--dataset=rsna_ich", "--data-dir=absent"], "absent does not exist"),
     ],
@@ -111,6 +115,33 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line(tmp_path):
 def test_mistakes_in_training(arguments, message, capsys, tmp_path):
     assert message in error_of(capsys, "train", *arguments)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, folder, settings",
+    [
+        ([], "runs/scopeformer_phantom_head_ct", {}),
+        (
+            ["--model=scopeformer_backbone", "--backbone=resnet50", "--dataset=rsna_ich"],
+            "runs/scopeformer_backbone_resnet50_rsna_ich",
+            {"backbone": "resnet50"},
+        ),
+        (["--recipe=imagenet_backbone"], "runs/imagenet_backbone_image_folder", {}),
+    ],
+)
+def test_runs_folder_is_named_after_model_backbone_and_data_set(arguments, folder, settings):
+    arguments = train.make_parser().parse_args(arguments)
+    config = train.resolve_config(arguments)
+    assert train.default_run(arguments, config) == folder and config.model_config == settings
+
+
+def test_weights_of_backbones_may_be_of_several_kinds(tmp_path):
+    (tmp_path / "style.weights.h5").touch()
+    words = ["--model=scopeformer_2cnn", "--backbone-weights", "imagenet", "style.weights.h5"]
+    config = train.resolve_config(train.make_parser().parse_args(words))
+    assert config.backbone_weights == ("imagenet", "style.weights.h5")
+    words = ["--model=scopeformer_backbone", "--backbone-weights", "style.weights.h5"]
+    assert train.resolve_config(train.make_parser().parse_args(words)).backbone_weights == (words[-1],)
 
 
 def test_run_with_other_settings_is_not_touched(capsys, noise_info, tmp_path):

@@ -9,6 +9,9 @@ from training.config import Config
 from training.losses import LABEL_WEIGHTS
 from training.recipes import RECIPES, default_recipe, recipe
 
+N_CNN = ("scopeformer_1cnn", "scopeformer_2cnn", "scopeformer_3cnn")
+TABLE_3 = [f"scopeformer_{size}" for size in ("small", "base", "medium", "large_4", "large_8", "large_16")]
+
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_is_a_configuration_of_a_known_model_and_data_set(name):
@@ -26,10 +29,38 @@ def test_recipe_is_a_configuration_of_a_known_model_and_data_set(name):
 
 def test_recipes_of_hemorrhage_weigh_labels_as_the_challenge_does():
     for name, values in RECIPES.items():
-        if values["model"] == "efficient_scopeformer":
+        if values["dataset"] in ("rsna_ich", "phantom_head_ct"):
             assert recipe(name, records="records").label_weights == LABEL_WEIGHTS
         else:
             assert "label_weights" not in values
+
+
+def test_recipes_freeze_backbones_as_the_paper_does():
+    frozen = {
+        0.7: [*TABLE_3, "deep_scopeformer", "deep_scopeformer_tr", "efficient_scopeformer"],
+        1.0: ["efficient_scopeformer_p", *N_CNN],
+        0.0: ["scopeformer_backbone", "scopeformer_backbone_hard", "imagenet_backbone"],
+    }
+    for fraction, names in frozen.items():
+        for name in names:
+            config = recipe(name, records="records")
+            assert config.frozen_fraction == fraction and config.backbone_weights == "imagenet", name
+    assert {recipe(name, records="records").input_size for name in N_CNN} == {224}
+    for name, strength in (("scopeformer_backbone", "soft"), ("scopeformer_backbone_hard", "hard")):
+        config = recipe(name, records="records")
+        assert (config.epochs, config.augmentation) == (150, strength)
+
+
+@pytest.mark.parametrize("model", keras_medformers.list_models("*scopeformer*"))
+def test_every_scopeformer_has_recipes_for_slices_and_for_phantoms(model):
+    model = keras_medformers.registry.resolve_name(model)
+    for dataset in ("rsna_ich", "phantom_head_ct"):
+        name = default_recipe(model, dataset)
+        config = recipe(name, records="records", model=model)
+        assert config.dataset == dataset
+        assert config.input_size == (224 if model in N_CNN else 256)
+        if dataset == "rsna_ich" and model != "scopeformer_scaled":
+            assert RECIPES[name]["model"] == model
 
 
 def test_recipes_of_hifuse_have_the_settings_of_its_table_2():
@@ -55,7 +86,7 @@ def test_values_replace_those_of_the_recipe():
 def test_unknown_recipe_names_near_ones():
     with pytest.raises(UserError, match="'scopeformer_phantom'; did you mean scopeformer_phantoms"):
         recipe("scopeformer_phantom")
-    with pytest.raises(UserError, match="did you mean efficient_scopeformer or efficient_scopeformer_p"):
+    with pytest.raises(UserError, match="did you mean deep_scopeformer or deep_scopeformer_tr"):
         recipe("???")
 
 
@@ -78,14 +109,19 @@ def test_default_is_the_first_recipe_for_model_and_data_set():
         ("hifuse_small", "kvasir", "hifuse_kvasir"),
         ("hifuse_narrow", "covid19_ct", "hifuse_covid19_ct"),
         ("hifuse_base", "my_own", "hifuse_isic2018"),
+        ("scopeformer_large_8", None, "scopeformer_phantoms"),
+        ("scopeformer_2cnn", None, "scopeformer_2cnn_phantoms"),
+        ("scopeformer_2cnn", "my_own", "scopeformer_2cnn"),
+        ("scopeformer_backbone", None, "scopeformer_backbone_phantoms"),
+        ("scopeformer_backbone", "rsna_ich", "scopeformer_backbone"),
+        ("imagenet_backbone", None, "imagenet_backbone_phantoms"),
+        ("imagenet_backbone", "image_folder", "imagenet_backbone"),
     ],
 )
 def test_other_sizes_of_a_model_share_its_recipes(model, dataset, expected):
     assert default_recipe(model, dataset) == expected
 
 
-def test_default_is_an_error_for_a_model_without_recipes(monkeypatch):
-    for name in ("scopeformer_phantoms", "efficient_scopeformer", "efficient_scopeformer_p"):
-        monkeypatch.delitem(RECIPES, name)
-    with pytest.raises(UserError, match="no recipe for model 'efficient_scopeformer'"):
-        default_recipe("efficient_scopeformer", "rsna_ich")
+def test_default_is_an_error_for_a_model_without_recipes():
+    with pytest.raises(UserError, match="no recipe for model 'gmic'"):
+        default_recipe("gmic", "rsna_ich")

@@ -114,6 +114,15 @@ def test_without_slices_there_is_no_sheet(run_dir):
     assert page.tags.count("img") == 4 and "Examples" not in page.text
 
 
+def test_pictures_of_the_inside_have_a_section(run_dir):
+    png = write_report(run_dir).with_name("figures").joinpath("roc.png").read_bytes()
+    assert "What the network sees" not in (run_dir / "report.html").read_text()
+    page = Page(write_report(run_dir, seen={"similarity.png": png, "attention_last.png": png}).read_text())
+    assert page.tags.count("img") == 6 and "What the network sees" in page.text
+    assert "attention of the last encoder" in page.text and "last encoder's: cosine" in page.text
+    assert (run_dir / "figures" / "similarity.png").read_bytes() == png
+
+
 def test_says_above_when_the_model_is_worse_than_a_constant(run_dir):
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     write_evaluation(run_dir, {**evaluation, "improvement": -0.25})

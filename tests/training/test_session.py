@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_records import rows_of, small_config
+from small_records import SMALL_BACKBONE, rows_of, small_config
 
 from data_prep import command_line
 from data_prep.errors import UserError
@@ -18,7 +18,7 @@ from training.input_pipeline import evaluation_batches, image_source, labels_and
 from training.metrics import multilabel_metrics
 from training.workbench import Workbench
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
+pytestmark = pytest.mark.slow
 
 EPOCHS = 3
 
@@ -35,7 +35,7 @@ def config(phantom_info):
 
 
 @pytest.fixture(scope="module")
-def trained(config, tmp_path_factory, small_backbone):
+def trained(config, tmp_path_factory):
     """A run that was trained on stored features without interruption, evaluated and exported."""
     run_dir = tmp_path_factory.mktemp("runs") / "trained"
     session.open_run(run_dir, config)
@@ -95,6 +95,12 @@ def test_model_file_holds_the_best_epoch(trained, config, phantom_info):
 
 def test_evaluation_is_of_the_test_split(trained, phantom_info):
     scores = json.loads((trained / "evaluation.json").read_text())
+    assert scores["model"] == "efficient_scopeformer"
+    model = session.load_model(trained)
+    trainable = sum(variable.numpy().size for variable in model.trainable_variables)
+    assert scores["trainable_parameters"] == trainable > 0
+    in_backbone = model.get_layer(SMALL_BACKBONE).count_params()
+    assert scores["parameters"] == model.count_params() >= trainable + in_backbone
     assert scores["split"] == "test" and scores["slices"]["count"] == phantom_info.count("test") == 6
     assert scores["train_prevalence"] == pytest.approx(
         [count / 12 for count in phantom_info.positives("train").values()]
@@ -229,11 +235,11 @@ def test_lower_precision_trains_and_leaves_a_float32_model(trained, config, tmp_
     np.testing.assert_allclose(head, session.load_model(trained).get_layer("head").kernel, atol=0.02)
 
 
-def test_unfrozen_layers_train_and_frozen_ones_stay(config, tmp_path, small_backbone):
+def test_unfrozen_layers_train_and_frozen_ones_stay(config, tmp_path):
     config = dataclasses.replace(config, frozen_fraction=0.7, epochs=1, warmup_epochs=0.0, weight_decay=0.0)
-    start = Workbench(config).model.get_layer(small_backbone)
+    start = Workbench(config).model.get_layer(SMALL_BACKBONE)
     run_dir = train_new(tmp_path / "unfrozen", config)
-    end = session.load_model(run_dir).get_layer(small_backbone)
+    end = session.load_model(run_dir).get_layer(SMALL_BACKBONE)
     frozen = round(0.7 * len(start.layers))
     changed = {False: set(), True: set()}
     for place, (before, after) in enumerate(zip(start.layers, end.layers, strict=True)):
@@ -241,6 +247,56 @@ def test_unfrozen_layers_train_and_frozen_ones_stay(config, tmp_path, small_back
             changed[place >= frozen].add(not np.array_equal(old, new))
     # Also the statistics of frozen BatchNorm layers stay.
     assert changed == {False: {False}, True: {True}}
+
+
+@pytest.fixture(scope="module")
+def backbone_run(config, tmp_path_factory):
+    """A backbone trained as a classifier, evaluated and exported."""
+    run_dir = tmp_path_factory.mktemp("backbone") / "run"
+    train_new(
+        run_dir, config, model="scopeformer_backbone", model_config={"backbone": SMALL_BACKBONE},
+        frozen_fraction=0.0, epochs=2,
+    )
+    session.evaluate(run_dir)
+    session.export(run_dir)
+    return run_dir
+
+
+def test_backbone_run_leaves_weights_that_other_runs_take(backbone_run, config):
+    (path,) = (backbone_run / "backbones").iterdir()
+    assert path.name == f"{SMALL_BACKBONE}.weights.h5"
+    start = Workbench(dataclasses.replace(config, backbone_weights=(str(path),))).model
+    trained = session.load_model(backbone_run).get_layer(SMALL_BACKBONE)
+    # Both are the best epoch's, and other weights than the untrained ones.
+    for value, expected in zip(
+        start.get_layer(SMALL_BACKBONE).get_weights(), trained.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(value, expected)
+    untrained = Workbench(config).model.get_layer(SMALL_BACKBONE)
+    assert any(
+        not np.array_equal(*pair) for pair in zip(trained.get_weights(), untrained.get_weights(), strict=True)
+    )
+
+
+def test_backbone_run_is_evaluated_and_exported(backbone_run):
+    scores = json.loads((backbone_run / "evaluation.json").read_text())
+    assert scores["model"] == "scopeformer_backbone"
+    model = session.load_model(backbone_run)
+    # All but BatchNorm's statistics train.
+    assert scores["trainable_parameters"] == sum(v.numpy().size for v in model.trainable_variables)
+    assert 0.9 < scores["trainable_parameters"] / scores["parameters"] < 1
+    assert "untrained backbones" not in scores["notes"]
+    assert (backbone_run / "export" / "scopeformer_backbone" / "1" / "saved_model.pb").is_file()
+
+
+def test_export_without_a_map_gives_the_class_token(config, tmp_path):
+    settings = {"patch_size": 16, "num_layers": 1, "embed_dim": 12, "mlp_dim": 16, "num_heads": 2}
+    run_dir = train_new(
+        tmp_path / "run", config, model="scopeformer_vit", model_config=settings, epochs=1, warmup_epochs=0.0
+    )
+    version = session.export(run_dir)
+    features = tf.saved_model.load(str(version)).signatures["features"]
+    assert features.structured_outputs["features"].shape[1:] == (12,)
 
 
 def test_too_few_slices_for_a_batch_is_a_mistake_of_the_user(config, tmp_path):

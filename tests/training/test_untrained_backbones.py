@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from small_records import SIZE_PX
+from small_records import SIZE_PX, SMALL_BACKBONE
 
 from training.untrained_backbones import set_batch_norm_statistics, untrained_backbone_files
 
@@ -40,35 +40,41 @@ def test_statistics_are_the_mean_over_the_batches():
 
 
 @pytest.mark.slow
-def test_files_are_made_once_and_depend_on_the_seed(tmp_path, small_backbone):
+def test_files_are_made_once_and_depend_on_the_seed(tmp_path):
     calls = []
 
     def batches():
         calls.append(1)
         return [images(0), images(1)]
 
-    def make(folder, seed):
-        return untrained_backbone_files([small_backbone], tmp_path / folder, batches, SHAPE, seed)
+    def make(folder, instances, seed):
+        files = untrained_backbone_files(
+            dict.fromkeys(instances, SMALL_BACKBONE), tmp_path / folder, batches, SHAPE, seed
+        )
+        return [files[name] for name in instances]
 
-    (path,) = make("first", seed=0)
+    one, copy = SMALL_BACKBONE, f"{SMALL_BACKBONE}_2"
+    (path,) = make("first", [one], seed=0)
     assert [path] == list((tmp_path / "first").iterdir())
     inode = path.stat().st_ino
-    assert make("first", seed=0) == [path] and path.stat().st_ino == inode and len(calls) == 1
-    (same,), (other,) = make("second", seed=0), make("first", seed=1)
-    assert other != path and path.is_file() and len(calls) == 3
+    assert make("first", [one], seed=0) == [path] and path.stat().st_ino == inode and len(calls) == 1
+    # Not the place in the list decides on the weights, but the instance.
+    (second_copy, same), (other,) = make("second", [copy, one], seed=0), make("first", [one], seed=1)
+    assert other != path and path.is_file() and len(calls) == 4
 
-    weights = [weights_of(file, small_backbone) for file in (path, same, other)]
+    weights = [weights_of(file) for file in (path, same, other, second_copy)]
     for first, second in zip(weights[0], weights[1], strict=True):
         np.testing.assert_array_equal(first, second)
-    assert any(
-        not np.array_equal(first, second) for first, second in zip(weights[0], weights[2], strict=True)
-    )
+    for others in weights[2:]:
+        assert any(
+            not np.array_equal(first, second) for first, second in zip(weights[0], others, strict=True)
+        )
 
 
-def weights_of(path, name):
+def weights_of(path):
     from keras_medformers.models.backbones import build_backbone
 
-    backbone = build_backbone(name, SHAPE, path)
+    backbone = build_backbone(SMALL_BACKBONE, SHAPE, path)
     maps = backbone.predict(np.concatenate([images(0), images(1)]), verbose=0)
     # Without statistics, or with those of another network, maps vanish or explode.
     assert 0.1 < maps.std() < 10

@@ -1,18 +1,27 @@
 """The report's pictures, drawn with matplotlib's objects, without pyplot and its global state."""
 
+from training.figures.attention import attention_heads
 from training.figures.calibration import calibration
 from training.figures.canvas import to_png
 from training.figures.confusion import confusion_matrix
-from training.figures.curves import learning_curves, precision_recall_curves, roc_curves
+from training.figures.curves import learning_curves, precision_recall_curves, roc_curves, task_curves
 from training.figures.examples import Example, example_sheet
+from training.figures.feature_maps import Redundancy, feature_map_sheet, redundancy_matrices
+from training.figures.similarity import encoder_similarity
 
 __all__ = [
     "Example",
+    "Redundancy",
+    "attention_heads",
     "calibration",
     "confusion_matrix",
+    "encoder_similarity",
     "example_sheet",
+    "feature_map_sheet",
     "learning_curves",
     "precision_recall_curves",
+    "redundancy_matrices",
     "roc_curves",
+    "task_curves",
     "to_png",
 ]

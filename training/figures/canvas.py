@@ -4,11 +4,15 @@ Colours are Okabe and Ito's, which readers with any colour vision tell apart; li
 """
 
 import io
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a8f98"
+TITLE_INCHES = 7.6
+"""Least width of a figure whose title has lines of 96 letters."""
 INK, GRID = "#24292f", "#e3e6ea"
 LABEL_STYLES = (
     ("#000000", "-"),
@@ -22,11 +26,26 @@ LABEL_STYLES = (
 )
 
 
-def to_png(figure: Figure, dpi: int = 120) -> bytes:
-    """The figure as a PNG file's bytes."""
+def to_png(figure: Figure, dpi: int = 120, palette: int | None = None) -> bytes:
+    """The figure as a PNG file's bytes.
+
+    Args:
+        figure: The figure.
+        dpi: Pixels per inch.
+        palette: Number of colours it is reduced to, 256 at most, which takes a third of the space where there
+            is much noise; None keeps them all.
+
+    Returns:
+        The file.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return buffer.getvalue()
+    if palette is None:
+        return buffer.getvalue()
+    reduced = io.BytesIO()
+    picture = Image.open(buffer).convert("RGB")
+    picture.quantize(palette, dither=Image.Dither.NONE).save(reduced, "PNG", optimize=True)
+    return reduced.getvalue()
 
 
 def figure_and_axes(size: tuple[float, float], square: bool = False) -> tuple[Figure, Axes]:
@@ -58,3 +77,8 @@ def legend_outside(axes: Axes, title: str | None = None) -> None:
             bbox_to_anchor=(1.02, 1),
             alignment="left",
         )
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of at most `width` characters."""
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

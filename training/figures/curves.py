@@ -69,6 +69,41 @@ def learning_curves(
     return figure
 
 
+def task_curves(epochs: Sequence[Mapping], tasks: Sequence[str], split: str = "validation") -> Figure:
+    """Loss and accuracy of each task by epoch, of training and validation; a column per task.
+
+    Args:
+        epochs: Rows of `metrics.jsonl` with `TASK_loss`, `TASK_accuracy`, `val_TASK_log_loss` and
+            `val_TASK_accuracy` where they have them.
+        tasks: Names of the tasks.
+        split: Name of the split that is not trained on.
+
+    Returns:
+        The figure.
+
+    Reference:
+        Fan et al., DTViT, Fig. 3.
+    """
+    figure = Figure(figsize=(4.9 * len(tasks), 6.6), layout="constrained")
+    panels = figure.subplots(2, len(tasks), sharex=True, squeeze=False)
+    for task, (losses, accuracies) in zip(tasks, panels.T, strict=True):
+        for axes, trained, validated, best_of, best in (
+            (losses, f"{task}_loss", f"val_{task}_log_loss", np.argmin, "lowest"),
+            (accuracies, f"{task}_accuracy", f"val_{task}_accuracy", np.argmax, "highest"),
+        ):
+            style_axes(axes)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            _plot_epochs(axes, epochs, trained, "training", BLUE, "--")
+            _plot_epochs(axes, epochs, validated, split, VERMILION, "-", best_of, best)
+            axes.legend(frameon=False, fontsize=8)
+        losses.set_title(task, fontsize=11, color=INK)
+        losses.set_ylim(bottom=0)
+        accuracies.set(ylim=(0, 1.02), xlabel="epoch")
+    panels[0, 0].set_ylabel("cross-entropy")
+    panels[1, 0].set_ylabel("accuracy")
+    return figure
+
+
 def roc_curves(labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]) -> Figure:
     """ROC curve of each label that has positives and negatives, with its area.
 

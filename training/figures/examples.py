@@ -63,7 +63,8 @@ def example_sheet(
         axes = row.subplots(2, COLUMNS, height_ratios=(2.6, chart_inches))
         for column in range(COLUMNS):
             if column < len(examples):
-                _draw_image(axes[0, column], examples[column])
+                show_image(axes[0, column], examples[column].image)
+                axes[0, column].set_title(examples[column].title, fontsize=9, color=INK)
                 _draw_probabilities(axes[1, column], examples[column], label_names, threshold, column == 0)
             else:
                 axes[0, column].set_axis_off()
@@ -80,8 +81,9 @@ def example_sheet(
     return figure
 
 
-def _draw_image(axes: Axes, example: Example) -> None:
-    image = np.asarray(example.image)
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Puts a photograph, or a CT slice in the brain window, into axes without frame."""
+    image = np.asarray(image)
     if image.shape[2:] == (3,):
         axes.imshow(image, interpolation="antialiased")
     else:
@@ -91,7 +93,6 @@ def _draw_image(axes: Axes, example: Example) -> None:
             image.reshape(image.shape[:2]), cmap="gray", vmin=low, vmax=high, interpolation="nearest"
         )
     axes.set_anchor("N")
-    axes.set_title(example.title, fontsize=9, color=INK)
     axes.set_axis_off()
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from training.evaluation import MULTILABEL, SINGLE_LABEL, arrays_of
+from training.evaluation import DUAL_TASK, MULTILABEL, SINGLE_LABEL, arrays_of
 from training.figures import Example
+from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION, answers, columns_of, truth
 
 RIGHT, WRONG = "Most confident, and right", "Most confident, and wrong"
-EXAMPLES_PER_GROUP = {MULTILABEL: 4, SINGLE_LABEL: 8}
+EXAMPLES_PER_GROUP = {MULTILABEL: 4, SINGLE_LABEL: 8, DUAL_TASK: 8}
 
 
 def choose_examples(
@@ -23,21 +24,24 @@ def choose_examples(
 
     With several labels per image, confidence is about the first label; half of each group are images with it
     where there are such. With exclusive classes it is about the predicted class; the most confident image of
-    each true class comes before the second of any. No two are of one study.
+    each true class comes before the second of any; hemorrhage and location together are taken as classes that
+    exclude each other. No two are of one study.
 
     Args:
         predictions: The table of `predictions.csv`.
         label_names: Its labels.
         threshold: With several labels, a probability at or above it counts as a positive prediction.
         per_group: Most images in a group; `EXAMPLES_PER_GROUP` of the task if not given.
-        task: `multilabel` or `single_label`.
+        task: `multilabel`, `single_label` or `dual_task`.
 
     Returns:
         Ids by the group's title.
     """
     per_group = EXAMPLES_PER_GROUP[task] if per_group is None else per_group
-    if task == SINGLE_LABEL:
-        return _of_exclusive_classes(predictions, label_names, per_group)
+    if task in (SINGLE_LABEL, DUAL_TASK):
+        labels, probabilities = arrays_of(predictions, label_names)
+        find = _exclusive_classes if task == SINGLE_LABEL else _joint_classes
+        return _of_exclusive_classes(predictions, *find(labels, probabilities), per_group)
     return _of_first_label(predictions, label_names[0], threshold, per_group)
 
 
@@ -63,14 +67,20 @@ def examples_of(
     shown = predictions[predictions["source_id"].isin(list(images))]
     labels, probabilities = arrays_of(shown, label_names)
     rows = {source_id: i for i, source_id in enumerate(shown["source_id"])}
+    if task == SINGLE_LABEL:
+        true_names, predicted_names = (
+            [label_names[i] for i in each.argmax(axis=1)] for each in (labels, probabilities)
+        )
+    elif task == DUAL_TASK:
+        true_names, predicted_names = map(_joint_names, (truth(labels), answers(probabilities)))
 
     def example(source_id: str) -> Example:
         row = rows[source_id]
         title = source_id
-        if task == SINGLE_LABEL:
-            true, predicted = labels[row].argmax(), probabilities[row].argmax()
-            title += f"\n{label_names[true]}"
-            title += "" if predicted == true else f",\ntaken for {label_names[predicted]}"
+        if task != MULTILABEL:
+            true, predicted = true_names[row], predicted_names[row]
+            title += f"\n{true}"
+            title += "" if predicted == true else f",\ntaken for {predicted}"
         return Example(title, images[source_id], labels[row], probabilities[row])
 
     chosen = choose_examples(shown, label_names, threshold, task=task)
@@ -96,15 +106,37 @@ def _of_first_label(
     return groups
 
 
+def _exclusive_classes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, ...]:
+    """True and predicted class of each image, and the probability of the latter."""
+    return labels.argmax(axis=1), probabilities.argmax(axis=1), probabilities.max(axis=1)
+
+
+def _joint_classes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The like where a class is no hemorrhage (0) or one at a location; a hemorrhage without one is last."""
+    true, found = truth(labels), answers(probabilities)
+    locations = len(CLASSES_OF_TASKS[LOCATION])
+    true_class, predicted = (
+        np.where(of_task[HEMORRHAGE] == 0, 0, 1 + of_task[LOCATION] % (locations + 1))
+        for of_task in (true, found)
+    )
+    of_hemorrhage, of_location = (probabilities[:, columns_of(task)].max(axis=1) for task in CLASSES_OF_TASKS)
+    return true_class, predicted, of_hemorrhage * np.where(predicted > 0, of_location, 1)
+
+
+def _joint_names(of_tasks: Mapping[str, np.ndarray]) -> list[str]:
+    """Names of what is true, or answered, for each slice: normal, or hemorrhage and its location."""
+    names = CLASSES_OF_TASKS[LOCATION]
+    return [
+        CLASSES_OF_TASKS[HEMORRHAGE][hemorrhage] + (f", {names[location]}" if location >= 0 else "")
+        for hemorrhage, location in zip(of_tasks[HEMORRHAGE], of_tasks[LOCATION], strict=True)
+    ]
+
+
 def _of_exclusive_classes(
-    predictions: pd.DataFrame, label_names: Sequence[str], per_group: int
+    predictions: pd.DataFrame, true: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, per_group: int
 ) -> dict[str, list[str]]:
-    labels, probabilities = arrays_of(predictions, label_names)
-    ranked = predictions.assign(
-        true=labels.argmax(axis=1),
-        predicted=probabilities.argmax(axis=1),
-        confidence=probabilities.max(axis=1),
-    ).sort_values("confidence", ascending=False, kind="stable")
+    ranked = predictions.assign(true=true, predicted=predicted, confidence=confidence)
+    ranked = ranked.sort_values("confidence", ascending=False, kind="stable")
     groups = {}
     for title, chosen in ((RIGHT, ranked.true == ranked.predicted), (WRONG, ranked.true != ranked.predicted)):
         candidates = ranked[chosen].drop_duplicates("study_id")

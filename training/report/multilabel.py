@@ -28,6 +28,7 @@ from training.report.page import (
     picture_section,
     table,
 )
+from training.report.seen import SEEN
 
 _PER_LABEL = (
     ("positives", "positives", "{:,}"),
@@ -56,6 +57,7 @@ def render_multilabel(
     epochs: Sequence[Mapping],
     images: Mapping[str, np.ndarray] | None = None,
     config: Mapping | None = None,
+    seen: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Draws the pictures and puts the page together.
 
@@ -66,6 +68,7 @@ def render_multilabel(
         epochs: Rows of `metrics.jsonl`.
         images: Slices in HU by source id.
         config: Content of `config.json`.
+        seen: PNG files of what the network sees, named as in `SEEN`.
 
     Returns:
         The page and its pictures.
@@ -89,7 +92,7 @@ def render_multilabel(
     examples = examples_of(predictions, label_names, images or {}, threshold)
     if any(examples.values()):
         drawn["examples.png"] = figures.example_sheet(examples, label_names, threshold)
-    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()}
+    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()} | dict(seen or {})
     heading = heading_of(evaluation, config)
     amount = f"{evaluation['slices']['count']:,} slices of {evaluation['studies']['count']:,} studies"
     sections = [
@@ -121,6 +124,7 @@ def render_multilabel(
             pictures,
             {"examples.png": "Brain window (level 40, width 80 HU); bars are predicted probabilities."},
         ),
+        picture_section("What the network sees", pictures, SEEN),
         config_section(config),
         FOOTER,
     ]

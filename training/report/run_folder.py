@@ -9,20 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from training.evaluation import MULTILABEL, SINGLE_LABEL, read_predictions
+from training.evaluation import DUAL_TASK, MULTILABEL, SINGLE_LABEL, read_predictions
+from training.report.dual_task import render_dual_task
 from training.report.multilabel import render_multilabel
 from training.report.single_label import render_single_label
 
-RENDERERS = {MULTILABEL: render_multilabel, SINGLE_LABEL: render_single_label}
+RENDERERS = {
+    MULTILABEL: render_multilabel, SINGLE_LABEL: render_single_label, DUAL_TASK: render_dual_task
+}
 
 
-def write_report(run_dir: str | Path, images: Mapping[str, np.ndarray] | None = None) -> Path:
+def write_report(
+    run_dir: str | Path,
+    images: Mapping[str, np.ndarray] | None = None,
+    seen: Mapping[str, bytes] | None = None,
+) -> Path:
     """Writes `report.html` and `figures/*.png` into a run folder that has been evaluated.
 
     Args:
         run_dir: The run folder.
         images: Slices in HU, or photographs as uint8 `(height, width, 3)`, by source id, for the sheet of
             examples; take the ids from `choose_examples`. Without them the page has no such sheet.
+        seen: PNG files of what the network sees, named as in `training.report.seen`, if it has any.
 
     Returns:
         Path of `report.html`.
@@ -45,6 +53,7 @@ def write_report(run_dir: str | Path, images: Mapping[str, np.ndarray] | None = 
         read_epochs(_existing(run_dir / "metrics.jsonl")),
         images,
         _read_json(config_path) if config_path.is_file() else {},
+        seen,
     )
     (run_dir / "figures").mkdir(exist_ok=True)
     for name, png in report.pictures.items():

@@ -28,6 +28,7 @@ from training.report.page import (
     picture_section,
     table,
 )
+from training.report.seen import SEEN
 
 _OVERALL = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -54,6 +55,7 @@ def render_single_label(
     epochs: Sequence[Mapping],
     images: Mapping[str, np.ndarray] | None = None,
     config: Mapping | None = None,
+    seen: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Draws the pictures and puts the page together.
 
@@ -64,6 +66,7 @@ def render_single_label(
         epochs: Rows of `metrics.jsonl`.
         images: Photographs by source id, uint8 of shape `(height, width, 3)`.
         config: Content of `config.json`.
+        seen: PNG files of what the network sees, named as in `SEEN`.
 
     Returns:
         The page and its pictures.
@@ -96,12 +99,12 @@ def render_single_label(
     examples = examples_of(predictions, label_names, images or {}, task=SINGLE_LABEL)
     if any(examples.values()):
         drawn["examples.png"] = figures.example_sheet(examples, label_names)
-    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()}
+    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()} | dict(seen or {})
     heading = heading_of(evaluation, config)
     sections = [
         header(heading, evaluation, _amount(scores)),
         _summary(evaluation),
-        _class_section(scores),
+        class_section("Per class", scores),
         picture_section(
             "Which classes are taken for which",
             pictures,
@@ -133,6 +136,7 @@ def render_single_label(
                 "bars are predicted probabilities."
             },
         ),
+        picture_section("What the network sees", pictures, SEEN),
         config_section(config),
         FOOTER,
     ]
@@ -162,7 +166,16 @@ def _summary(evaluation: Mapping) -> str:
     return cards("Summary", [*contents, constant_card(evaluation)])
 
 
-def _class_section(scores: Mapping) -> str:
+def class_section(title: str, scores: Mapping) -> str:
+    """A table of each class's scores with their intervals.
+
+    Args:
+        title: The section's title.
+        scores: What `single_label_metrics` gives.
+
+    Returns:
+        HTML.
+    """
     rows, remarks = [], []
     for name, label in scores["labels"].items():
         cells = [
@@ -174,7 +187,7 @@ def _class_section(scores: Mapping) -> str:
     heads = ["class", *(name for _, name, _ in _PER_CLASS)]
     below = "".join(f"<br>{escape(remark)}" for remark in remarks)
     return (
-        f"<h2>Per class</h2>\n{table(heads, rows)}\n"
+        f"<h2>{escape(title)}</h2>\n{table(heads, rows)}\n"
         '<p class="quiet">The most probable class is the predicted one. Below a score stands its 95% '
         f"interval, from the same draws as those above.{below}</p>"
     )

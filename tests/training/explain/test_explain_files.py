@@ -1,4 +1,4 @@
-"""The program that explains a run's answers, on networks whose heat is known beforehand."""
+"""The program that explains a run's answers over files, on networks whose heat is known beforehand."""
 
 import cv2
 import keras
@@ -10,8 +10,8 @@ from PIL import Image
 
 from data_prep import command_line
 from data_prep.labels import HEMORRHAGE_LABELS
-from training import explain
 from training.config import Config
+from training.explain import __main__ as explain
 
 SIZE_PX = 64
 COLOURS = ("red", "green", "blue")
@@ -226,4 +226,5 @@ def test_help(capsys, monkeypatch):
         run("--help")
     text = capsys.readouterr().out
     assert ended.value.code == 0 and "    python -m training.explain --run" in text
-    assert "(default: feature_map)" in text and "(default: RUN/explain)" in text
+    assert "(default: feature_map; of a network of tokens alone" in text
+    assert "(default: RUN/explain; of several" in text

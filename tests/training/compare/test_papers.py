@@ -1,0 +1,70 @@
+"""The papers' tables: their form, and that what is said about them fits them."""
+
+import numpy as np
+import pytest
+
+import keras_medformers
+from data_prep.datasets import get_dataset
+from data_prep.labels import HEMORRHAGE_LABELS
+from training.compare.paper_table import millions, value_of
+from training.compare.papers import ACCURACY_NOTE, TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLES
+from training.config import Config
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.paper} {table.number}")
+def test_a_table_is_whole_and_of_models_and_data_sets_that_we_have(table):
+    assert len({row.name for row in table.rows}) == len(table.rows)
+    assert len({column.key for column in table.columns}) == len(table.columns)
+    assert {row.model for row in table.rows if row.model} <= set(keras_medformers.list_models())
+    for dataset in table.datasets:
+        get_dataset(dataset)
+    for row in table.rows:
+        assert len(row.printed) == len(table.columns)
+        for column, printed in zip(table.columns, row.printed, strict=True):
+            assert printed.endswith("%") == (column.form(0.5) == "50.00%"), (row.name, printed)
+            assert printed == "" or value_of(printed) > 0
+            assert not printed.endswith("%") or value_of(printed) < 1
+
+
+@pytest.mark.parametrize(
+    "printed, value",
+    [("93.00%", 0.93), ("95.40%", 0.954), ("0.0705", 0.0705), ("34 M", 34e6), ("8.13 G", 8.13e9), ("", None)],
+)
+def test_what_is_printed_as_a_number(printed, value):
+    assert value_of(printed) == value
+
+
+def test_our_counts_are_shown_in_millions():
+    assert millions(5_163_910) == "5.2 M"
+
+
+def test_the_note_on_accuracy_says_what_the_tables_hold():
+    assert [column.name for column in TABLE_4.columns[:-1]] == list(HEMORRHAGE_LABELS)
+    means = [np.mean([value_of(printed) for printed in row.printed[:-1]]) for row in TABLE_4.rows]
+    models = {row.model for row in TABLE_4.rows}
+    overall = [value_of(row.printed[0]) for row in TABLE_3.rows if row.model in models]
+    assert len(overall) == len(means) == 4
+    assert f"{100 * min(means):.1f} to {100 * max(means):.1f}%" in ACCURACY_NOTE
+    assert f"{100 * min(overall):.1f} to {100 * max(overall):.1f}%" in ACCURACY_NOTE
+
+
+def test_table_5_repeats_the_best_row_of_table_3():
+    best = max(TABLE_3.rows, key=lambda row: value_of(row.printed[0]))
+    accuracy, loss, _, parameters = best.printed
+    assert (best.model, (accuracy, loss, parameters)) == (TABLE_5.rows[0].model, TABLE_5.rows[0].printed)
+
+
+@pytest.mark.parametrize(
+    "table, values, row",
+    [
+        (TABLE_5, dict(model="efficient_scopeformer", frozen_fraction=0.7), "Efficient Scopeformer"),
+        (TABLE_5, dict(model="efficient_scopeformer", frozen_fraction=1.0), "Efficient Scopeformer (P)"),
+        (TABLE_5, dict(model="deep_scopeformer", frozen_fraction=1.0), "Deep Scopeformer (L)/8"),
+        (TABLE_2, dict(model="scopeformer_2cnn", frozen_fraction=1.0), "2-CNN-ViT (I-S), 7×7×2048"),
+        (TABLE_3, dict(model="efficient_scopeformer"), None),
+        (TABLE_5, dict(model="efficient_scopeformer", dataset="kvasir"), None),
+    ],
+)
+def test_the_row_that_a_run_belongs_to(table, values, row):
+    index = table.row_of(Config(**dict(dataset="rsna_ich", records="records") | values))
+    assert row is None if index is None else row == table.rows[index].name

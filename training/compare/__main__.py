@@ -1,0 +1,134 @@
+"""Prints the papers' tables beside the scores of our runs.
+
+    python -m training.compare --models scopeformer_small efficient_scopeformer
+    python -m training.compare --models scopeformer_small --dataset rsna_ich --data-dir DIR
+    python -m training.compare --runs runs/A runs/B
+
+A model that has no finished run in runs/MODEL_DATASET is trained first, as by `training.train`. One that
+cannot be trained is listed at the end with the reason, and the others are compared. Of each paper, those
+tables are shown in which one of the models occurs.
+"""
+
+import argparse
+import logging
+import pathlib
+import sys
+
+from data_prep import command_line
+from data_prep.errors import UserError
+from data_prep.quiet_tensorflow import import_tensorflow
+from training.compare.runs import read_run, run_of_model
+from training.compare.tables import compare
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv=None):
+    """The program behind `make compare`."""
+    arguments = _parser().parse_args(argv)
+    if not arguments.models and not arguments.runs:
+        raise UserError("expected --models or --runs, or both; received neither")
+    import_tensorflow()
+    models = _different_models(arguments.models)
+    output = pathlib.Path(arguments.output)
+    runs, failures = _collect(models, _training_options(arguments), _folders(arguments.runs, output))
+    if not runs:
+        raise UserError(f"nothing to compare: the reasons for {', '.join(failures)} are above")
+    comparison = compare(runs, failures)
+    text = comparison.as_markdown()
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "compare.md").write_text(text, encoding="utf-8")
+    comparison.as_frame().to_csv(output / "compare.csv", index=False)
+    sys.stdout.write(text)
+    logger.info("The same is in %s, and as numbers in %s", output / "compare.md", output / "compare.csv")
+    if failures:
+        raise UserError(f"not compared: {', '.join(failures)}; the reasons are at the end of the tables")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m training.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", nargs="*", default=[], metavar="MODEL", help="models to compare, trained where needed"
+    )
+    parser.add_argument(
+        "--runs", nargs="+", default=[], metavar="RUN",
+        help="folders of evaluated runs to compare as they are",
+    )
+    parser.add_argument("--dataset", help="data set to train on (default: the phantoms for each model)")
+    parser.add_argument("--data-dir", help="folder of the data set (default: data/DATASET)")
+    parser.add_argument("--records", help="folder of the records (default: records/DATASET)")
+    parser.add_argument(
+        "--backbone-weights", nargs="+", metavar="W", help="weights of the backbones, see training.train"
+    )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="other values for keys of the recipes, for all models, for example --set epochs=3",
+    )
+    parser.add_argument(
+        "--output", default="runs/compare", metavar="DIR",
+        help="folder for compare.md and compare.csv (default: %(default)s)",
+    )
+    return parser
+
+
+def _training_options(arguments):
+    """What the command line says to `training.train`."""
+    options = []
+    for option in ("--dataset", "--data-dir", "--records"):
+        value = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        options += [option, value] if value else []
+    if arguments.backbone_weights:
+        options += ["--backbone-weights", *arguments.backbone_weights]
+    return options + (["--set", *arguments.overrides] if arguments.overrides else [])
+
+
+def _different_models(names):
+    """The names without those that mean the same model.
+
+    Raises:
+        UserError: If one is unknown: a slip of the pen should not show after hours of training.
+    """
+    import keras_medformers
+
+    try:
+        by_model = {keras_medformers.registry.resolve_name(name): name for name in reversed(names)}
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return [name for name in dict.fromkeys(names) if name in by_model.values()]
+
+
+def _folders(paths, output):
+    """The runs' folders, each once; the one of the tables may be among `runs/*`."""
+    folders = {pathlib.Path(path).resolve(): pathlib.Path(path) for path in paths}
+    folders.pop(output.resolve(), None)
+    return list(folders.values())
+
+
+def _collect(models, options, folders):
+    """Runs of the models, then those in the folders, and the reasons why others are not among them."""
+    runs, failures = {}, {}
+
+    def take(name, function, *arguments):
+        try:
+            run = function(*arguments)
+            runs.setdefault(run.folder.resolve(), run)
+        except UserError as error:
+            failures[name] = " ".join(str(error).split())
+            logger.warning("Not compared: %s: %s", name, failures[name])
+        except Exception as error:  # a defect met by one model must not cost the others their tables
+            logger.exception("%s stopped", name)
+            failures[name] = f"stopped by {type(error).__name__}, see the log"
+
+    for model in models:
+        take(model, run_of_model, model, options)
+    for folder in folders:
+        take(str(folder), read_run, folder)
+    return list(runs.values()), failures
+
+
+if __name__ == "__main__":
+    raise SystemExit(command_line.run(main))

@@ -1,0 +1,121 @@
+"""Grad-CAM of a run's network, over images as they are stored."""
+
+import numpy as np
+
+from data_prep.dicom_ct import read_slice
+from data_prep.errors import UserError
+from data_prep.photograph import read_photograph
+from data_prep.quiet_tensorflow import import_tensorflow
+from data_prep.schema import CT, PHOTOGRAPH
+from training.config import Config
+from training.figures.examples import BRAIN_WINDOW_HU
+
+DEFAULT_LAYER = "feature_map"
+GRID_LAYERS = ("global_feature_map", "patch_embed")
+"""Layers whose map, where a model has one, is read as tokens."""
+
+
+class Explainer:
+    """A run's network and what belongs to it.
+
+    Args:
+        run_dir: Folder of a trained run.
+        layer_name: Layer whose map is used; None takes `feature_map`, or of a network that is all tokens
+            those that go into its last encoder.
+        label: Label to show, or None for the predicted one.
+
+    Raises:
+        UserError: If there is no such run, label or layer.
+    """
+
+    def __init__(self, run_dir, layer_name, label):
+        self.config = Config.load(run_dir)
+        if label is not None and label not in self.config.label_names:
+            raise UserError(
+                f"expected --label to be one of {', '.join(self.config.label_names)}, received {label!r}"
+            )
+        import_tensorflow()
+        import keras_medformers  # after TensorFlow came in quietly
+        from training import session, tasks
+
+        self.class_index = None if label is None else self.config.label_names.index(label)
+        self.noun, self.read = _READERS[self.config.modality]
+        self.probabilities = tasks.task_of(self.config).probabilities
+        self.model = session.load_model(run_dir)
+        self.layer_name, self.grid = _layer_and_grid(self.model, layer_name)
+        self.preprocessor = keras_medformers.preprocessor(self.config.model, self.config.input_size)
+        self.crop_fraction = _crop_fraction(self.preprocessor)
+
+    def explain(self, images):
+        """Explains raw images.
+
+        Args:
+            images: List of what `read` gives.
+
+        Yields:
+            Per image what was found (`predicted`, `label` and its `probability`), the image as uint8 RGB, and
+            the same with the heat over it.
+
+        Raises:
+            UserError: If the layer does not fit.
+        """
+        from keras_medformers.explain import grad_cam, overlay, place_on_picture
+
+        inputs = np.concatenate([np.asarray(self.preprocessor(image[np.newaxis])) for image in images])
+        try:
+            maps, logits = grad_cam(
+                self.model, inputs, self.layer_name, self.class_index, grid=self.grid, batch_size=len(inputs),
+                return_logits=True,
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        names = self.config.label_names
+        for image, heat, scores in zip(images, maps, logits, strict=True):
+            shown = scores.argmax() if self.class_index is None else self.class_index
+            row = {
+                "predicted": names[scores.argmax()],
+                "label": names[shown],
+                "probability": self.probabilities(scores)[shown],
+            }
+            picture = _picture(image)
+            yield row, picture, overlay(picture, place_on_picture(heat, *image.shape[:2], self.crop_fraction))
+
+
+def _layer_and_grid(model, layer_name):
+    """The layer asked for, or the usual one; and how its tokens lie in the image, if it gives tokens."""
+    from keras_medformers.explain import encoders_of
+
+    layers = {layer.name: layer for layer in model.layers}
+    if layer_name is None:
+        layer_name = DEFAULT_LAYER
+        if DEFAULT_LAYER not in layers and "patch_embed" in layers:
+            encoders = encoders_of(model)
+            layer_name = encoders[-2].name if len(encoders) > 1 else "position_embedding"
+    grids = [layers[name].output.shape[1:3] for name in GRID_LAYERS if name in layers]
+    gives_tokens = layer_name in layers and len(getattr(layers[layer_name].output, "shape", ())) == 3
+    return layer_name, grids[0] if gives_tokens and grids else None
+
+
+def _read_hu(path):
+    return read_slice(path).hu[..., np.newaxis]
+
+
+_READERS = {CT: ("CT slice", _read_hu), PHOTOGRAPH: ("picture", read_photograph)}
+"""By modality: what an image is called, and how it is read to what the preprocessor takes."""
+
+
+def _picture(image):
+    """A raw image as uint8 RGB; CT in the brain window."""
+    if image.shape[2] == 3:
+        return image
+    level, width = BRAIN_WINDOW_HU
+    grey = 255 * np.clip((image.astype("float32") - level) / width + 0.5, 0, 1)
+    return np.repeat(np.rint(grey).astype(np.uint8), 3, axis=2)
+
+
+def _crop_fraction(preprocessor):
+    """Side of the centre crop that the network sees, as a share of the shorter side; None if it sees all."""
+    from keras_medformers.layers import ResizeAndCrop
+
+    crops = [layer for layer in preprocessor.layers if isinstance(layer, ResizeAndCrop)]
+    return crops[0].crop_to / crops[0].resize_to if crops else None

@@ -1,0 +1,100 @@
+"""Explains runs over images of their own records."""
+
+import dataclasses
+import logging
+
+import pandas as pd
+
+from data_prep.errors import UserError
+from keras_medformers.explain import encoder_similarity, encoders_of
+from training import evaluation, figures, report, session
+from training.config import Config
+from training.explain import insight
+from training.explain.contact_sheet import contact_sheet, pair_of
+from training.explain.pictures import TITLE_LETTERS, pictures_and_tables, similarity_table, title
+from training.figures.canvas import wrapped
+from training.input_pipeline import ID_COLUMNS
+from training.summary import notes
+from training.workbench import Workbench
+
+logger = logging.getLogger(__name__)
+
+
+def explain_records(explainer, records, split, images, show, label, batch_size):
+    """All pictures and tables of one run.
+
+    Args:
+        explainer: The run's `Explainer`.
+        records: Folder of the records; None for the run's.
+        split: Name of the split.
+        images: How many of its images are looked at.
+        show: Source id of the image whose maps are drawn; None for the positive one found most surely.
+        label: Name of the label that is shown; None for the one in question.
+        batch_size: Images run at a time for Grad-CAM.
+
+    Returns:
+        PNG files' bytes and tables by name.
+
+    Raises:
+        UserError: If records or the image are not there, or the layer does not fit.
+    """
+    config = explainer.config
+    bench, source = _bench_and_source(config, records, split)
+    seen = insight.look(explainer.model, bench, source, images, show, label)
+    pictures, tables = pictures_and_tables(seen, config, split)
+    examples = _examples(seen, config)
+    pairs = []
+    for start in range(0, len(examples), batch_size):
+        batch = examples[start : start + batch_size]
+        found = explainer.explain([each["inputs"] for each in batch])
+        pairs += [pair_of(each["source_id"].decode(), *what) for each, what in zip(batch, found, strict=True)]
+    heading = title(f"Where a label is found: Grad-CAM of layer {explainer.layer_name}",
+                    f"{config.model} on {config.dataset}, {split} split", config)
+    if pairs:
+        pictures["contact_sheet.png"] = figures.to_png(contact_sheet(pairs, heading))
+    return pictures, tables
+
+
+def compare_encoders(runs, records, split, images):
+    """The similarity of encoders of several runs, each over its own records: the picture and the table.
+
+    Raises:
+        UserError: If one of them has no encoders, or something is not there.
+    """
+    similarities, said = {}, []
+    for run in runs:
+        config = Config.load(run)
+        model = session.load_model(run)
+        if not encoders_of(model):
+            raise UserError(f"the network of {run}, {config.model}, has no encoders to compare")
+        bench, source = _bench_and_source(config, records, split)
+        stored = insight.first_records(source, images)
+        inputs = insight.prepared(stored, bench.preprocessor)
+        name = run.name if sum(other.name == run.name for other in runs) == 1 else str(run)
+        similarities[name] = encoder_similarity(model, inputs)
+        said.append((f"{config.dataset}, {split} split, {len(stored)} images", *notes(config)))
+        logger.info("%s: %d encoders", run, len(similarities[name]))
+    common = [note for note in said[0] if all(note in each for each in said)]
+    own = [f"{name}: {'; '.join(rest)}" for name, each in zip(similarities, said, strict=True)
+           if (rest := [note for note in each if note not in common])]
+    lines = ["Encoders: likeness to the last one", "; ".join(common), *own]
+    heading = "\n".join(wrapped(line, TITLE_LETTERS) for line in lines if line)
+    figure = figures.encoder_similarity(similarities, heading)
+    return {"similarity.png": figures.to_png(figure)}, {"similarity.csv": similarity_table(similarities)}
+
+
+def _bench_and_source(config, records, split):
+    bench = Workbench(dataclasses.replace(config, records=str(records or config.records)))
+    return bench, bench.images(split)
+
+
+def _examples(seen, config):
+    """Records of the images of which the network is most sure, as the report chooses them."""
+    ids = pd.DataFrame(seen.records, columns=list(ID_COLUMNS))
+    for key in ID_COLUMNS:
+        if key.endswith("_id"):
+            ids[key] = ids[key].str.decode("utf-8")
+    table = evaluation.predictions_frame(ids, seen.labels, seen.probabilities, config.label_names)
+    groups = report.choose_examples(table, config.label_names, task=config.task)
+    by_id = {each["source_id"].decode(): each for each in seen.records}
+    return [by_id[name] for names in groups.values() for name in names]
