@@ -3,7 +3,7 @@
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-DATASET  ?= $(if $(filter hifuse% imagenet_backbone,$(MODEL)),phantom_skin,phantom_head_ct)
+DATASET  ?= $(if $(filter hifuse% imagenet_backbone,$(MODEL)),phantom_skin,$(if $(filter dtvit%,$(MODEL)),phantom_ich_location,phantom_head_ct))
 DATA_DIR ?= data/$(DATASET)
 RECORDS  ?= records/$(DATASET)
 BACKBONE ?=
@@ -20,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 given = $(if $(filter-out file,$(origin $(2))), $(1) $($(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tfrecords train evaluate predict explain compare export restyle benchmark test lint clean
+.PHONY: help setup tfrecords train evaluate predict explain compare export treat restyle benchmark test lint clean
 
 help: ## Show the targets and their variables
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ compare: setup ## Train MODELS where needed; print the papers' tables beside the
 
 export: setup ## Write the next version of RUN's SavedModel
 	$(PY) -m training.export --run $(RUN) $(ARGS)
+
+treat: setup ## Take the head holder out of the CT slices in DATA_DIR and show it, into OUTPUT (ich_location)
+	$(PY) -m data_prep.head_treatment$(call given,--data-dir,DATA_DIR) --output $(OUTPUT) $(ARGS)
 
 restyle: setup ## Redraw the pictures in DATA_DIR into OUTPUT in the style of the slice or picture STYLE
 	$(PY) -m data_prep.style_transfer --content $(DATA_DIR) --style $(STYLE) --output $(OUTPUT) $(ARGS)

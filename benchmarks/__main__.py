@@ -2,14 +2,14 @@
 
 import sys
 
-from benchmarks import hifuse, multiply_adds, re_attention, records
+from benchmarks import attention_width, feature_records, hifuse, multiply_adds, re_attention, records
 from data_prep import command_line, tfrecords
 
 
 def main(argv=None):
     """Makes the phantoms if they are not there, then runs the benchmarks one after the other."""
     tfrecords.main([])
-    for benchmark in (records, re_attention, multiply_adds):
+    for benchmark in (records, feature_records, re_attention, attention_width, multiply_adds):
         benchmark.main([])
     # XLA takes minutes to compile a training step, and on CPUs it is slower.
     hifuse.main(["--sizes", "tiny", "--modes", "eager", "compiled"])

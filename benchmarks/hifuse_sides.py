@@ -114,7 +114,7 @@ def _serve(pipe, mode, size, batch, original, weights):
 
 def _answer(side, request, what):
     if request == "peak":
-        return _peak_mib()
+        return peak_mib()
     if request == "logits":
         return side[FORWARD]()
     started_s = time.perf_counter()
@@ -122,7 +122,8 @@ def _answer(side, request, what):
     return 1000 * (time.perf_counter() - started_s)
 
 
-def _peak_mib():
+def peak_mib() -> float:
+    """Most memory that this process has held so far."""
     per_mib = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
 
@@ -134,7 +135,7 @@ def _ours(mode, size, batch, weights):
     import keras_medformers
     from keras_medformers.porting import load_state_dict
 
-    libraries_mib = _peak_mib()
+    libraries_mib = peak_mib()
     model = keras_medformers.create_model(f"hifuse_{size}", num_classes=NUM_CLASSES)
     if weights is not None:
         with np.load(weights) as arrays:
@@ -171,7 +172,7 @@ def _original(size, batch, folder, weights):
     except ImportError as error:
         raise UserError(f"--original needs torch: {error}; pip install torch") from error
 
-    libraries_mib = _peak_mib()
+    libraries_mib = peak_mib()
     torch.manual_seed(0)
     model = getattr(_official_code(folder), f"HiFuse_{size.capitalize()}")(num_classes=NUM_CLASSES)
     if weights is not None:

@@ -221,3 +221,37 @@ def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, t
     started = load_model(tmp_path / "run").get_layer("mobilenet_2").get_weights()
     for value, expected in zip(started, learned, strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+DTVIT_ARGS = (
+    "--set epochs=1 batch_size=8 input_size=64 model_config.num_layers=1 model_config.embed_dim=24 "
+    "precision=float32"
+)
+
+
+def test_train_and_predict_of_two_tasks(tmp_path):
+    prevalence = dict.fromkeys(HEMORRHAGE_LABELS, 0.0) | {"any": 0.75, "intraparenchymal": 0.75}
+    config = phantom_head_ct.PhantomConfig(
+        patients=24, slices_per_series=4, second_series=0.0, image_size_px=128, seed=1, prevalence=prevalence
+    )
+    phantom_head_ct.make(tmp_path / "data", config, workers=2)
+    run_dir = tmp_path / "run"
+    output = make(
+        "train",
+        MODEL="dtvit_small",
+        DATA_DIR=tmp_path / "data",
+        RECORDS=tmp_path / "records",
+        RUN=run_dir,
+        ARGS=DTVIT_ARGS,
+    )
+    scores = json.loads((run_dir / "evaluation.json").read_text())
+    assert (scores["task"], scores["dataset"]) == ("dual_task", "phantom_ich_location")
+    assert f"test, hemorrhage: accuracy {scores['hemorrhage']['accuracy']:.1%}" in output
+    for name in ("report.html", "figures/attention_slices.png", "export/dtvit_small/1/saved_model.pb"):
+        assert (run_dir / name).is_file(), name
+    make(
+        "predict", RUN=run_dir, DATA_DIR=tmp_path / "data" / "stage_2_train",
+        ARGS=f"--output {tmp_path / 'table.csv'}",
+    )
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert len(table) == 96 and {"hemorrhage", "location", "ich", "subtentorial"} <= set(table.columns)

@@ -59,11 +59,12 @@ class DualTask:
         classes = zip((present, location), self.num_classes.values(), strict=True)
         return tf.concat([tf.one_hot(index, count) for index, count in classes], axis=0)
 
-    def with_one_output(self, model):
+    @staticmethod
+    def with_one_output(model):
         """The model with its tasks' logits side by side; it shares the weights."""
         logits = [model.output[task] for task in CLASSES_OF_TASKS]
         joined = keras.layers.Concatenate(dtype="float32", name="logits")(logits)
-        return keras.Model(model.inputs, joined, name=model.name)
+        return keras.Model(model.input, joined, name=model.name)
 
     def loss(self):
         return TwoTaskLoss(self.task_weights)
@@ -81,8 +82,17 @@ class DualTask:
 
     def answer(self, probabilities):
         """Column of the class that a picture shows by default: of a hemorrhage its location, else normal."""
+        found = self.answers_by_task(probabilities)
+        return np.where(found[LOCATION] >= 0, found[LOCATION], found[HEMORRHAGE])
+
+    def answers_by_task(self, probabilities):
+        """Columns of the likeliest class by task; -1 for the location of no hemorrhage."""
         found = answers(probabilities)
-        return np.where(found[HEMORRHAGE] == 1, columns_of(LOCATION).start + found[LOCATION], 0)
+        located = found[LOCATION] >= 0
+        return {
+            HEMORRHAGE: found[HEMORRHAGE],
+            LOCATION: np.where(located, columns_of(LOCATION).start + found[LOCATION], -1),
+        }
 
     def first_bias(self, prevalence, count):
         """None: training starts where the model's own initialisation puts it."""

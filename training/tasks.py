@@ -45,6 +45,10 @@ class _OneOutput:
         """Index of the likeliest label of each image."""
         return np.argmax(probabilities, axis=-1)
 
+    def answers_by_task(self, probabilities):
+        """The like, by the name of the only task."""
+        return {"label": self.answer(probabilities)}
+
     def prevalence(self, info, split="train"):
         """Share of images with each label, an array."""
         positives = info.positives(split)

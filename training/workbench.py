@@ -86,6 +86,11 @@ class Workbench:
 
     def _check_task_weights(self):
         config, tasks = self.config, keras_medformers.registry.list_tasks(self.config.model)
+        if tasks and config.label_weights:
+            raise UserError(
+                "expected no label weights for a model of several tasks, which task_weights weighs; "
+                f"received label_weights={list(config.label_weights)}"
+            )
         if len(config.task_weights) not in (0, len(tasks)):
             expected = f"a weight for each of {', '.join(tasks)}" if tasks else "none for a model of one task"
             raise UserError(f"expected task_weights: {expected}, received {list(config.task_weights)}")

@@ -9,6 +9,7 @@ from data_prep.datasets import (
     isic2018,
     kvasir,
     phantom_head_ct,
+    phantom_ich_location,
     phantom_skin,
     rsna_ich,
 )
@@ -24,6 +25,7 @@ DATASETS: dict[str, Dataset] = {
         isic2018,
         kvasir,
         phantom_head_ct,
+        phantom_ich_location,
         phantom_skin,
         rsna_ich,
     )

@@ -32,6 +32,8 @@ class PhantomConfig:
         seed: of everything random.
         prevalence: share of the patients that have any bleeding, and each kind of bleeding.
         with_truth: also write a map of the true tissues per slice.
+        least_clot_mm: smallest radius of a bleeding within the brain.
+        median_clot_mm: median radius of those; the place of a bleeding limits it, too.
     """
 
     patients: int = 110
@@ -41,6 +43,8 @@ class PhantomConfig:
     seed: int = 0
     prevalence: dict = field(default_factory=lambda: dict(DEFAULT_PREVALENCE))
     with_truth: bool = False
+    least_clot_mm: float = 2.5
+    median_clot_mm: float = 17.0
 
     def __post_init__(self):
         check_setting("patients", self.patients, self.patients >= 1, "at least 1")
@@ -50,6 +54,8 @@ class PhantomConfig:
         fits = 64 <= size <= 1024 and size % 2 == 0
         check_setting("image_size_px", size, fits, "an even number from 64 to 1024")
         check_setting("seed", self.seed, self.seed >= 0, "0 or more")
+        for name in ("least_clot_mm", "median_clot_mm"):
+            check_setting(name, getattr(self, name), 1.0 <= getattr(self, name) <= 40.0, "from 1 to 40")
         self._check_prevalence()
 
     def _check_prevalence(self):

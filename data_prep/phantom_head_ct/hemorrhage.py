@@ -166,8 +166,14 @@ def subarachnoid(rng):
     )
 
 
-def intraparenchymal(rng):
-    """An irregular clot in the brain with a rim of oedema: deep, lobar or below the tentorium."""
+def intraparenchymal(rng, least_mm=2.5, median_mm=17.0):
+    """An irregular clot in the brain with a rim of oedema: deep, lobar or below the tentorium.
+
+    Args:
+        rng: generator.
+        least_mm: smallest radius, unless its place is narrower.
+        median_mm: median of the radii, before the place limits them.
+    """
     place = rng.choice((DEEP, LOBAR, SUBTENTORIAL), p=(0.45, 0.38, 0.17))
     side = float(rng.choice((-1.0, 1.0)))
     jitter = rng.normal(0.0, 2.0, 3)
@@ -181,7 +187,7 @@ def intraparenchymal(rng):
         center = (side * 22.0, 48.0, 14.0) if rng.random() < 0.7 else (0.0, 13.0, 20.0)
         limit = 19.0 if center[0] else 9.0
     center = tuple(float(v) for v in np.asarray(center) + jitter)
-    radius = float(np.clip(rng.lognormal(np.log(17.0), 0.5), 2.5, limit))
+    radius = float(np.clip(rng.lognormal(np.log(median_mm), 0.5), min(least_mm, limit), limit))
     stretch = rng.uniform(0.8, 1.25, 3)
     roughness = float(rng.uniform(0.06, 0.14)) * radius
 

@@ -51,7 +51,7 @@ def make_patient(output_dir, config, plan):
     cv2.setNumThreads(1)
     rng = np.random.default_rng([config.seed, 1, plan.number])
     head = Head(rng)
-    bleedings = [hemorrhage.KINDS[kind](rng) for kind in plan.kinds]
+    bleedings = [_bleeding(kind, config, rng) for kind in plan.kinds]
     rows = []
     for series in range(plan.series):
         acquisition = Acquisition.draw(rng, config.image_size_px, config.slices_per_series)
@@ -70,6 +70,11 @@ def make_patient(output_dir, config, plan):
             }
             rows.append(row | _findings(image, bleedings, acquisition.spacing_mm))
     return rows
+
+
+def _bleeding(kind, config, rng):
+    sizes = (config.least_clot_mm, config.median_clot_mm) if kind == "intraparenchymal" else ()
+    return hemorrhage.KINDS[kind](rng, *sizes)
 
 
 def _header(config, plan, series, index, acquisition):

@@ -168,7 +168,7 @@ def _checked_labels(model: keras.Model, label_names: Sequence[str] | Mapping) ->
                 f"Received: {', '.join(of_output)}"
             )
         if any(not name or "\n" in name for name in of_output):
-            raise ValueError(f"`label_names` must be lines of text, none empty. Received: {of_output}")
+            raise ValueError(f"`label_names` must be single lines, not empty. Received: {of_output}")
     return names
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image, ImageEnhance
 
 from training.augmentation import make_augmentation
 
@@ -68,3 +69,32 @@ def test_hard_cuts_pieces_out(images):
 def test_strength_of_hard_is_more_than_of_soft(images):
     soft, hard = (np.abs(augmented(strength, images) - images).mean() for strength in ("soft", "hard"))
     assert hard > soft
+
+
+def test_dtvits_turns_by_up_to_15_degrees_and_sharpens_half(images):
+    many = np.concatenate([images] * 4)
+    result = augmented("dtvit", many)
+    assert result.shape == many.shape and result.dtype == tf.float32
+    result = result.numpy()
+    assert result.min() >= 0 and result.max() <= 255
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] - (SIZE_PX - 1) / 2
+    angles = []
+    for slice_ in result[..., 0]:
+        spot = slice_ > 200
+        angles.append(np.degrees(np.arctan2(rows[spot].mean(), columns[spot].mean())))
+    before = images[0, ..., 0] > 200
+    angles = np.array(angles) - np.degrees(np.arctan2(rows[before].mean(), columns[before].mean()))
+    assert np.abs(angles).max() < 16 and angles.min() < -8 and angles.max() > 8
+    # Sharpening overshoots at the disc's border; a turn alone stays within the levels that are there.
+    discs = augmented("dtvit", np.minimum(many, 120)).numpy()
+    assert 0.25 < np.mean(discs.max(axis=(1, 2, 3)) > 121) < 0.75
+
+
+def test_sharpening_is_that_of_pil():
+    keras_cv = pytest.importorskip("keras_cv")
+    from training.augmentation import SHARPENED
+
+    picture = np.random.default_rng(0).integers(0, 256, (1, 12, 12, 3)).astype("float32")
+    layer = keras_cv.layers.RandomSharpness(keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255))
+    expected = ImageEnhance.Sharpness(Image.fromarray(picture[0].astype("uint8"))).enhance(2.0)
+    np.testing.assert_allclose(layer(picture, training=True)[0], np.asarray(expected), atol=1.5)

@@ -118,3 +118,23 @@ def test_program_writes_table_and_json(folds, tmp_path, capsys):
     assert command_line.run(main, [*runs, "--output", str(tmp_path / "absent" / "a.json")]) == 2
     assert command_line.run(main, runs[:1]) == 2
     assert "error: expected two or more different runs" in capsys.readouterr().err
+
+
+def test_scores_of_two_tasks_stand_under_their_names(tmp_path):
+    def scores(accuracy):
+        of_task = {key: 0.5 for key in ("f1", "precision", "recall", "specificity", "majority_accuracy")}
+        return of_task | {"accuracy": accuracy, "accuracy_interval": INTERVAL}
+
+    folders = [
+        write_run(
+            tmp_path / str(number), 0.5, [str(number)], model="dtvit_small", task="dual_task",
+            slices={"count": 1, "accuracy": 0.8, "log_loss": 1.0}, hemorrhage=scores(0.9), location=location,
+        )
+        for number, location in enumerate((scores(0.6), scores(0.8)))
+    ]
+    result = average(folders)
+    assert result["mean"]["hemorrhage.accuracy"] == 0.9 and result["mean"]["accuracy"] == 0.8
+    assert result["mean"]["location.accuracy"] == pytest.approx(0.7)
+    table = as_markdown(result)
+    assert "location: accuracy" in table and "60.00% (50.00% to 75.00%)" in table
+    json.dumps(result, allow_nan=False)

@@ -38,6 +38,18 @@ def test_warmup_longer_than_the_run_still_rises_and_ends():
     assert rates == pytest.approx([0, 1e-2 / 3, 2e-2 / 3, 1e-2, 1e-4], rel=1e-4, abs=1e-9)
 
 
+def test_sgd_steps_along_the_gradient():
+    config = make_config(
+        optimizer="sgd", learning_rate=0.01, final_learning_rate=0.01, warmup_epochs=0.0, weight_decay=0.0
+    )
+    optimizer = make_optimizer(config, steps_per_epoch=5)
+    variable = keras.Variable(np.array([[1.0, 2.0]]))
+    for _ in range(2):
+        optimizer.apply([np.array([[1.0, -3.0]])], [variable])
+    np.testing.assert_allclose(variable.numpy(), [[1 - 0.02, 2 + 0.06]], rtol=1e-6)
+    assert learning_rate(optimizer, 49) == pytest.approx(0.01)
+
+
 def test_matrices_decay_and_vectors_do_not():
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(4, bias_initializer="ones"), keras.layers.LayerNormalization()]

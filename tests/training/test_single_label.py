@@ -45,6 +45,7 @@ def test_scores_worked_out_by_hand():
     assert (nevi["support"], nevi["predicted"]) == (4, 6)
     assert (nevi["recall"], nevi["precision"], nevi["specificity"]) == (0.75, 0.5, 0.25)
     assert nevi["f1"] == pytest.approx(0.6)
+    assert scores["specificity"] == pytest.approx((6 / 6 + 1 / 4 + 5 / 6) / 3)
     assert scores["labels"]["MEL"]["auroc"] == pytest.approx(0.75)
 
 
@@ -87,14 +88,17 @@ def test_intervals_equal_a_bootstrap_in_a_loop(predictions):
     names, lesion = np.unique(lesions.astype(str), return_inverse=True)
     assert scores["patients"] == len(names)
     draws = np.random.default_rng(9).multinomial(len(names), np.full(len(names), 1 / len(names)), size=60)
-    found = {key: [] for key in SCORES}
-    of_class = {key: [] for key in ("recall", "precision", "f1")}
+    found = {key: [] for key in (*SCORES, "specificity")}
+    of_class = {key: [] for key in ("recall", "precision", "f1", "specificity")}
     for times in draws:
         rows = np.repeat(np.arange(300), times[lesion])
         drawn_true, drawn = true[rows], probabilities[rows]
         predicted = drawn.argmax(axis=1)
         precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(drawn_true, predicted)
-        for key, per_class in (("precision", precision), ("recall", recall), ("f1", f1)):
+        specificity = np.array([(predicted[drawn_true != i] != i).mean() for i in range(3)])
+        for key, per_class in (
+            ("precision", precision), ("recall", recall), ("f1", f1), ("specificity", specificity)
+        ):
             found[key].append(per_class.mean())
             of_class[key].append(per_class[2])
         found["accuracy"].append((drawn_true == predicted).mean())
@@ -151,6 +155,7 @@ def test_one_class_throughout_is_still_json(groups):
     scores = single_label_metrics([1] * 4, certain([1] * 4), NAMES, groups, draws=10)
     assert scores["accuracy"] == scores["f1"] == scores["majority_accuracy"] == 1
     only = scores["labels"]["NV"]
+    assert scores["specificity"] is None and "one class" in scores["undefined"]["specificity"]
     assert only["specificity"] is None and only["undefined"]["auroc"] == "no images of other classes"
     assert scores["labels"]["MEL"]["f1"] is None
     assert (scores["accuracy_interval"]["low"] is None) == (groups is not None)

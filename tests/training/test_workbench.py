@@ -29,7 +29,7 @@ def test_trains_on_features_where_the_backbones_always_give_the_same(noise_info,
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"augmentation": "crop"}, "augmentation to be one of none, soft, hard, dtvit for .* 'ct', received 'crop'"),
+        ({"augmentation": "crop"}, "one of none, soft, hard, dtvit for .* 'ct', received 'crop'"),
         ({"model": "hifuse_tiny"}, "model 'hifuse_tiny' is not for images of modality 'ct'"),
         ({"label_names": ("any",)}, "labels any, and the records in .* have any, epidural"),
     ],

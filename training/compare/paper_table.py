@@ -33,12 +33,14 @@ class PaperRow:
         model: Our name of the model; None for one that we do not have.
         printed: Its scores as the paper prints them, one per column; `""` where it prints none.
         settings: Values of a run's `Config` that tell this row from others of the same model.
+        other_sizes: Further models whose runs stand below this row, though the paper has not these.
     """
 
     name: str
     model: str | None
     printed: tuple[str, ...]
     settings: Mapping = dataclasses.field(default_factory=dict)
+    other_sizes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ class PaperTable:
         fitting = [
             (len(row.settings), index)
             for index, row in enumerate(self.rows)
-            if row.model == config.model
+            if config.model in (row.model, *row.other_sizes)
             and all(getattr(config, key) == value for key, value in row.settings.items())
         ]
         return max(fitting)[1] if fitting else None
@@ -100,6 +102,11 @@ def percent(share: float) -> str:
 def four_decimals(value: float) -> str:
     """A loss as text."""
     return f"{value:.4f}"
+
+
+def three_decimals(value: float) -> str:
+    """A share as text, as DTViT's tables have it."""
+    return f"{value:.3f}"
 
 
 def millions(count: float) -> str:

@@ -8,6 +8,7 @@ from data_prep.photograph import read_photograph
 from data_prep.quiet_tensorflow import import_tensorflow
 from data_prep.schema import CT, PHOTOGRAPH
 from training.config import Config
+from training.evaluation import DUAL_TASK
 from training.figures.examples import BRAIN_WINDOW_HU
 
 DEFAULT_LAYER = "feature_map"
@@ -40,11 +41,11 @@ class Explainer:
 
         self.class_index = None if label is None else self.config.label_names.index(label)
         self.noun, self.read = _READERS[self.config.modality]
-        self.probabilities = tasks.task_of(self.config).probabilities
-        self.model = session.load_model(run_dir)
+        self.task = tasks.task_of(self.config)
+        self.model = self.task.with_one_output(session.load_model(run_dir))
         self.layer_name, self.grid = _layer_and_grid(self.model, layer_name)
         self.preprocessor = keras_medformers.preprocessor(self.config.model, self.config.input_size)
-        self.crop_fraction = _crop_fraction(self.preprocessor)
+        self.crop_fraction = crop_fraction(self.preprocessor)
 
     def explain(self, images):
         """Explains raw images.
@@ -64,21 +65,29 @@ class Explainer:
         inputs = np.concatenate([np.asarray(self.preprocessor(image[np.newaxis])) for image in images])
         try:
             maps, logits = grad_cam(
-                self.model, inputs, self.layer_name, self.class_index, grid=self.grid, batch_size=len(inputs),
-                return_logits=True,
+                self.model, inputs, self.layer_name, self._classes(inputs), grid=self.grid,
+                batch_size=len(inputs), return_logits=True,
             )
         except ValueError as error:
             raise UserError(str(error)) from error
         names = self.config.label_names
         for image, heat, scores in zip(images, maps, logits, strict=True):
-            shown = scores.argmax() if self.class_index is None else self.class_index
+            probabilities = self.task.probabilities(scores)
+            predicted = int(self.task.answer(probabilities[np.newaxis])[0])
+            shown = predicted if self.class_index is None else self.class_index
             row = {
-                "predicted": names[scores.argmax()],
+                "predicted": names[predicted],
                 "label": names[shown],
-                "probability": self.probabilities(scores)[shown],
+                "probability": probabilities[shown],
             }
-            picture = _picture(image)
+            picture = picture_of(image)
             yield row, picture, overlay(picture, place_on_picture(heat, *image.shape[:2], self.crop_fraction))
+
+    def _classes(self, inputs):
+        """The class to show; None for that of the highest logit, which of several tasks says nothing."""
+        if self.class_index is not None or self.config.task != DUAL_TASK:
+            return self.class_index
+        return self.task.answer(self.task.probabilities(self.model.predict_on_batch(inputs)))
 
 
 def _layer_and_grid(model, layer_name):
@@ -104,7 +113,7 @@ _READERS = {CT: ("CT slice", _read_hu), PHOTOGRAPH: ("picture", read_photograph)
 """By modality: what an image is called, and how it is read to what the preprocessor takes."""
 
 
-def _picture(image):
+def picture_of(image):
     """A raw image as uint8 RGB; CT in the brain window."""
     if image.shape[2] == 3:
         return image
@@ -113,9 +122,12 @@ def _picture(image):
     return np.repeat(np.rint(grey).astype(np.uint8), 3, axis=2)
 
 
-def _crop_fraction(preprocessor):
+def crop_fraction(preprocessor):
     """Side of the centre crop that the network sees, as a share of the shorter side; None if it sees all."""
     from keras_medformers.layers import ResizeAndCrop
 
-    crops = [layer for layer in preprocessor.layers if isinstance(layer, ResizeAndCrop)]
+    layers = {layer.name: layer for layer in preprocessor.layers}
+    if "crop" in layers:
+        return layers["crop"].height / layers["resize"].height
+    crops = [layer for layer in layers.values() if isinstance(layer, ResizeAndCrop)]
     return crops[0].crop_to / crops[0].resize_to if crops else None

@@ -18,8 +18,10 @@ from keras_medformers.explain import (
     map_tensors,
 )
 from keras_medformers.models.backbones import backbone_instances
-from training.evaluation import SINGLE_LABEL
+from training.evaluation import DUAL_TASK, SINGLE_LABEL
 from training.explain import IMAGES
+from training.explain.class_attention import Looked, look_at_classes
+from training.two_tasks import LOCATION, columns_of
 
 BATCH_SIZE = 8
 OWN, PROJECTED = "as the backbone gives them", "after projection"
@@ -38,6 +40,7 @@ class Insight:
         maps: By stage (`OWN`, `PROJECTED`) and backbone, `(images, height, width, maps)`.
         attention: Of the first and the last encoder, `(heads, tokens, tokens)` for the shown image.
         positions: Tokens that stand for places of the map, without a class token; None without a map.
+        looked: Where the class token looks, of some of the images; empty for other networks.
     """
 
     records: list[dict]
@@ -48,6 +51,7 @@ class Insight:
     maps: dict[str, dict[str, np.ndarray]]
     attention: list[np.ndarray]
     positions: int | None
+    looked: list[Looked]
 
     @property
     def labels(self):
@@ -142,6 +146,7 @@ def look(model, bench, source, images=IMAGES, source_id=None, label=None):
         {stage: {name: kept[f"{stage}: {name}"] for name in maps} for stage, maps in stages.items()},
         attention,
         sides[0] if sides else None,
+        look_at_classes(model, bench, inputs, records, probabilities),
     )
 
 
@@ -162,6 +167,10 @@ def _shown(records, probabilities, config, source_id, label):
         sure[:, column] = probabilities[:, column]
     elif config.task == SINGLE_LABEL:
         sure = probabilities
+    elif config.task == DUAL_TASK:
+        sure = np.full(labels.shape, -np.inf)
+        location = columns_of(LOCATION)
+        sure[:, location] = probabilities[:, [location.start - 1]] * probabilities[:, location]
     else:
         sure = np.where(np.arange(labels.shape[1]) == 0, probabilities, -np.inf)
     if source_id is not None:

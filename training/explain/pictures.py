@@ -58,6 +58,11 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
         heading = f"Attention of the {which} of {len(seen.similarity)} encoders"
         heading = title(heading, f"{about}, image {_id(seen)}", config)
         drawn[name] = figures.attention_heads(maps, heading, groups, "feature" if groups else "token")
+    if seen.looked:
+        heading = title("Where the class token looks", f"{about}, images of which it is most sure", config)
+        drawn["attention_slices.png"] = figures.slice_attention(
+            [each.panels for each in seen.looked], [each.name for each in seen.looked], heading
+        )
     attention_style = {"dpi": attention_dpi, "palette": ATTENTION_PALETTE}
     pictures = {
         name: figures.to_png(figure, **(attention_style if name in ATTENTION_FILES else {}))

@@ -8,6 +8,7 @@ from training.figures.curves import learning_curves, precision_recall_curves, ro
 from training.figures.examples import Example, example_sheet
 from training.figures.feature_maps import Redundancy, feature_map_sheet, redundancy_matrices
 from training.figures.similarity import encoder_similarity
+from training.figures.slice_attention import slice_attention
 
 __all__ = [
     "Example",
@@ -22,6 +23,7 @@ __all__ = [
     "precision_recall_curves",
     "redundancy_matrices",
     "roc_curves",
+    "slice_attention",
     "task_curves",
     "to_png",
 ]

@@ -14,4 +14,7 @@ SEEN = {
     "the diagonal within a backbone, elsewhere between two. High values mean that maps repeat each other.",
     "attention_first.png": _ATTENTION.format("first"),
     "attention_last.png": _ATTENTION.format("last"),
+    "attention_slices.png": "Where the class token looks: attention rollout (Abnar and Zuidema, 2020), "
+    "whatever the answer; and what speaks for each answer, attention weighted by the gradient of its logit "
+    "(Chefer et al., 2021). Each map is divided by its maximum.",
 }

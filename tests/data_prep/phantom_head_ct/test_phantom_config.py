@@ -45,6 +45,8 @@ def test_identifiers_do_not_repeat():
         ({"second_series": 1.5}, "second_series must be from 0 to 1"),
         ({"image_size_px": 63}, "image_size_px must be an even number"),
         ({"seed": -1}, "seed must be 0 or more"),
+        ({"least_clot_mm": 0.5}, "least_clot_mm must be from 1 to 40"),
+        ({"median_clot_mm": 50.0}, "median_clot_mm must be from 1 to 40"),
         ({"prevalence": {"any": 0.5}}, "prevalence needs a share for each"),
         ({"prevalence": dict(DEFAULT_PREVALENCE, any=0.1)}, "prevalence of any must lie between"),
         (

@@ -143,6 +143,21 @@ def test_subtentorial_clots_are_below_the_tentorium():
     assert found >= 3
 
 
+def test_clots_are_as_large_as_asked_for():
+    head = Head(np.random.default_rng(0))
+    plane = Acquisition.draw(np.random.default_rng(0), 128, 8).plane
+    planes = [plane(index, 0.0, 1, (slice(0, 128), slice(0, 128))) for index in range(8)]
+
+    def volume(**sizes):
+        bleedings = [hemorrhage.intraparenchymal(np.random.default_rng(seed), **sizes) for seed in range(8)]
+        fields = [head.fields(points) for points in planes]
+        return [max((each.distance(of_plane) < 0).sum() for of_plane in fields) for each in bleedings]
+
+    usual, larger = volume(), volume(least_mm=13.0, median_mm=29.0)
+    assert all(more >= less for more, less in zip(larger, usual, strict=True))
+    assert np.median(larger) > 1.5 * np.median(usual)
+
+
 def test_a_large_clot_pushes_the_brain_away():
     rng = np.random.default_rng(5)
     bleeding = hemorrhage.epidural(rng)

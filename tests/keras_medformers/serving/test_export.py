@@ -197,3 +197,47 @@ def test_the_models_own_preprocessing_is_exported_for_any_size(tmp_path):
         served = tf.saved_model.load(version).signatures["serving_default"](pixels=tf.constant(pixels))
         expected = keras_probabilities(model, preprocessor, pixels)
         np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
+
+
+@pytest.fixture
+def two_outputs(model):
+    features = model.get_layer("feature_map").output
+    flat = keras.layers.Flatten()(features)
+    outputs = {"there": keras.layers.Dense(2)(flat), "where": keras.layers.Dense(3)(flat)}
+    return keras.Model(model.input, outputs)
+
+
+def test_a_dict_of_outputs_is_served_by_name(two_outputs, preprocessor, tmp_path):
+    names = {"where": ("deep", "lobar", "low"), "there": ("no", "yes")}
+    version = export_saved_model(two_outputs, preprocessor, names, tmp_path, activation="softmax")
+    signatures = tf.saved_model.load(version).signatures
+    pixels = sample_slices_hu((40,))[0]
+    served = signatures["serving_default"](pixels=tf.constant(pixels))
+    assert sorted(served) == ["there", "there_labels", "where", "where_labels"]
+    logits = two_outputs.predict(np.asarray(preprocessor(pixels)), verbose=0)
+    for name, labels in names.items():
+        expected = np.exp(logits[name]) / np.exp(logits[name]).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(served[name], expected, atol=1e-4)
+        assert [label.decode() for label in served[f"{name}_labels"].numpy()[0]] == list(labels)
+    assert sorted(signatures["features"](pixels=tf.constant(pixels))) == ["features", "there", "where"]
+    assert (version / "assets" / "labels.txt").read_text().split() == ["deep", "lobar", "low", "no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (LABELS, "for one that gives a dict. Received: those of probabilities for there, where"),
+        ({"there": ("no", "yes")}, "Received: those of there for there, where"),
+        ({"there": ("no", "yes"), "where": ("deep",)}, r"of shape \(None, 3\). Received: deep"),
+    ],
+)
+def test_names_have_to_be_of_the_outputs(two_outputs, preprocessor, tmp_path, names, message):
+    with pytest.raises(ValueError, match=message):
+        export_saved_model(two_outputs, preprocessor, names, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_list_of_outputs_is_refused(two_outputs, preprocessor, tmp_path):
+    listed = keras.Model(two_outputs.input, list(two_outputs.output.values()))
+    with pytest.raises(ValueError, match="one output, or a dict of outputs. Received: 1 and 2"):
+        export_saved_model(listed, preprocessor, LABELS, tmp_path / "new")

@@ -6,6 +6,7 @@ import pytest
 import keras_medformers
 from data_prep.datasets import get_dataset
 from data_prep.labels import HEMORRHAGE_LABELS
+from training.compare.dtvit_tables import DTVIT_TABLES
 from training.compare.paper_table import millions, value_of
 from training.compare.papers import ACCURACY_NOTE, TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLES
 from training.config import Config
@@ -67,4 +68,42 @@ def test_table_5_repeats_the_best_row_of_table_3():
 )
 def test_the_row_that_a_run_belongs_to(table, values, row):
     index = table.row_of(Config(**dict(dataset="rsna_ich", records="records") | values))
+    assert row is None if index is None else row == table.rows[index].name
+
+
+@pytest.mark.parametrize(
+    "table, normal, ich", [(DTVIT_TABLES[0], 459, 807), (DTVIT_TABLES[2], 1342, 1681)], ids=["later", "first"]
+)
+def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, ich):
+    for row in table.rows:
+        accuracy, precision, recall, _, specificity = map(value_of, row.printed)
+
+        def implied(positives, others):
+            hits = recall * positives
+            false = hits * (1 / precision - 1)
+            return (hits + others - false) / (positives + others), 1 - false / others
+
+        assert implied(normal, ich) == pytest.approx((accuracy, specificity), abs=0.0015)
+        if row.name == "without augmentation":
+            assert abs(implied(ich, normal)[1] - specificity) > 0.01
+    assert [column.path for column in table.columns[:2]] == [
+        ("hemorrhage", "accuracy"), ("hemorrhage", "labels", "normal", "precision"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "values, table, row",
+    [
+        (dict(augmentation="dtvit"), 0, "with augmentation"),
+        (dict(augmentation="none"), 1, "without augmentation"),
+        (dict(augmentation="dtvit", model="dtvit_small"), 1, "with augmentation"),
+        (dict(augmentation="none", optimizer="sgd"), 3, "without augmentation"),
+        (dict(augmentation="none", optimizer="sgd"), 0, None),
+        (dict(augmentation="none", model="vit_large"), 0, None),
+    ],
+)
+def test_dtvits_runs_stand_with_their_version(values, table, row):
+    table = DTVIT_TABLES[table]
+    settings = dict(model="dtvit_large", dataset="ich_location", records="records") | values
+    index = table.row_of(Config(**settings))
     assert row is None if index is None else row == table.rows[index].name

@@ -82,7 +82,8 @@ def test_what_a_network_has_not_is_left_out(runs, tmp_path):
     assert run("--run", runs["vit"], "--images", 3, "--output", tmp_path / "vit") == 0
     assert run("--run", runs["cnn"], "--images", 3, "--output", tmp_path / "cnn") == 0
     assert names_in(tmp_path / "vit") == [
-        "attention_first.png", "attention_last.png", "contact_sheet.png", "similarity.csv", "similarity.png",
+        "attention_first.png", "attention_last.png", "attention_slices.png", "contact_sheet.png",
+        "similarity.csv", "similarity.png",
     ]  # fmt: skip
     assert names_in(tmp_path / "cnn") == ["contact_sheet.png", "feature_maps_backbones.png"]
 
