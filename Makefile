@@ -3,7 +3,8 @@
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-DATASET  ?= $(if $(filter hifuse% imagenet_backbone,$(MODEL)),phantom_skin,$(if $(filter dtvit%,$(MODEL)),phantom_ich_location,phantom_head_ct))
+PHANTOMS := $(if $(filter hifuse% imagenet_backbone,$(MODEL)),skin,$(if $(filter dtvit%,$(MODEL)),ich_location,head_ct))
+DATASET  ?= phantom_$(PHANTOMS)
 DATA_DIR ?= data/$(DATASET)
 RECORDS  ?= records/$(DATASET)
 BACKBONE ?=

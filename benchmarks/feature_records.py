@@ -8,6 +8,7 @@ one each.
 """
 
 import dataclasses
+import multiprocessing
 import sys
 import tempfile
 import time
@@ -46,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stdout.write(_heads("training, ms/slice", STORED, RUN))
         training = {}
         for name in (NO_ENCODERS, *arguments.models):
-            training[name] = measure_training(_of_model(config, name), arguments.rounds)
+            training[name] = _in_new_process(measure_training, _of_model(config, name), arguments.rounds)
             sys.stdout.write(_line(name, training[name][STORED], training[name][RUN]))
             sys.stdout.flush()
-        passes = measure_passes(_of_model(config, NO_ENCODERS), arguments.rounds)
+        passes = _in_new_process(measure_passes, _of_model(config, NO_ENCODERS), arguments.rounds)
     sys.stdout.write(_heads("storing, ms/slice", "one pass", "four passes"))
     sys.stdout.write(_line("features of the backbones", passes[ONE_PASS], passes[FOUR_PASSES]))
     write_result(
@@ -57,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         {"training_ms_per_slice": training, "storing_ms_per_slice": passes, "rounds": arguments.rounds,
          "batch_size": arguments.batch_size, "input_size": arguments.input_size},
     )
+
+
+def _in_new_process(measure: Callable, *arguments) -> dict[str, float]:
+    """Memory that TensorFlow has taken is free again only when its process ends."""
+    with multiprocessing.get_context("spawn").Pool(1, initializer=import_tensorflow) as pool:
+        return pool.apply(measure, arguments)
 
 
 def measure_training(config, rounds: int) -> dict[str, float]:

@@ -119,7 +119,7 @@ def test_two_devices_train_as_one(runs):
 
 
 @pytest.mark.slow
-def test_model_trained_on_two_devices_is_whole(runs, small_backbone):
+def test_model_trained_on_two_devices_is_whole(runs):
     from training import session
 
     models = {devices: session.load_model(run_dir) for devices, run_dir in runs.items()}

@@ -72,6 +72,19 @@ def test_recipes_of_hifuse_have_the_settings_of_its_table_2():
         assert config.crop_min_area == 0.08 and config.model_config == {}
 
 
+def test_recipes_of_dtvit_have_the_papers_settings():
+    later = recipe("dtvit_ich_location", records="records")
+    assert (later.optimizer, later.learning_rate, later.weight_decay) == ("adamw", 2e-5, 0.01)
+    assert (later.epochs, later.batch_size, later.input_size) == (10, 32, 224)
+    first = recipe("dtvit_first", records="records")
+    assert (first.optimizer, first.learning_rate, first.epochs) == ("sgd", 0.01, 50)
+    assert first.model_config == {"classifier_dim": None} and later.model_config == {}
+    for name in ("dtvit_ich_location", "dtvit_first"):
+        plain = recipe(f"{name}_plain", records="records")
+        assert (plain.augmentation, plain.batch_size) == ("none", 8)
+        assert recipe(name, records="records").augmentation == "dtvit"
+
+
 def test_recipe_serves_all_sizes_of_its_architecture():
     assert recipe("hifuse_isic2018", records="records", model="hifuse_base").model == "hifuse_base"
     with pytest.raises(UserError, match="'hifuse_isic2018' is for hifuse_base, .* 'efficient_scopeformer'"):
@@ -114,6 +127,11 @@ def test_default_is_the_first_recipe_for_model_and_data_set():
         ("scopeformer_2cnn", "my_own", "scopeformer_2cnn"),
         ("scopeformer_backbone", None, "scopeformer_backbone_phantoms"),
         ("scopeformer_backbone", "rsna_ich", "scopeformer_backbone"),
+        ("dtvit_small", None, "dtvit_small_phantoms"),
+        ("dtvit_large", None, "dtvit_phantoms"),
+        ("dtvit_base", None, "dtvit_phantoms"),
+        ("dtvit_large", "ich_location", "dtvit_ich_location"),
+        ("dtvit_large", "phantom_head_ct", "dtvit_ich_location"),
         ("imagenet_backbone", None, "imagenet_backbone_phantoms"),
         ("imagenet_backbone", "image_folder", "imagenet_backbone"),
     ],
