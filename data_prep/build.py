@@ -16,7 +16,7 @@ from data_prep.errors import UserError
 from data_prep.ids import DEFAULT_KEY_FILE, Pseudonymizer
 from data_prep.modality import Modality
 from data_prep.plan import Plan, PlannedImage, make_plan
-from data_prep.resolve_config import resolve
+from data_prep.resolve_config import resolve, with_source_height
 from data_prep.schema import DatasetInfo
 from data_prep.splits import SPLITS
 from data_prep.whole_files import write_atomically, write_csv
@@ -67,6 +67,7 @@ def build(
     if keep_list:
         listing = keep_listed(listing, keep_list)
     dataset = dataset.with_labels_of(listing)
+    config = with_source_height(config, dataset, data_dir)
     if overwrite:
         writer.clear(records_dir, also=(schema.INFO_NAME, schema.REJECTS_NAME))
     info = _finished(config, listing, records_dir)
@@ -93,6 +94,7 @@ def build(
             rule,
             config,
             dataset.settle_headers,
+            dataset.parts,
         )
         results = writer.write_shards(plan, listing.root, records_dir, pool, dataset.modality, config)
     rejects = sorted(
@@ -149,24 +151,31 @@ def _describe(
     splits = {}
     for split in SPLITS:
         names = [name for name in plan.shards if name.startswith(f"{split}-")]
-        unwritten = {reject.file for name in names for reject in results[name].rejects}
-        written = [one for name in names for one in plan.shards[name] if one.file not in unwritten]
+        written = []
+        for name in names:
+            unwritten = set(results[name].unwritten)
+            written += [one for place, one in enumerate(plan.shards[name]) if place not in unwritten]
         splits[split] = {
             "records": len(written),
             "patients": len({one.patient_id for one in written}),
             "series": len({(one.patient_id, one.study_id, one.series_id) for one in written}),
             "labels": _positives(written, dataset.label_names),
             "extra_labels": {
-                name: _counts(one.labels[name] for one in written) for name in listing.extra_labels
+                name: _counts(one.labels[name] for one in written)
+                for name in listing.extra_labels
+                if name not in listing.amounts
             },
         }
+    height, width = dataset.modality.image_shape(config)
     return DatasetInfo(
         records_dir=records_dir,
         dataset=config.dataset,
         label_names=dataset.label_names,
         extra_label_names=tuple(listing.extra_labels),
         image_format=dataset.modality.image_format(config),
-        image_size=config.image_size,
+        image_size=height if height == width else None,
+        image_height=height,
+        image_width=width,
         modality=dataset.modality.name,
         exclusive_labels=dataset.exclusive_labels,
         splits=splits,
@@ -212,13 +221,14 @@ def _check_rejects(info: DatasetInfo, max_reject_share: float, noun: str) -> Non
 
 def _log_summary(info: DatasetInfo, modality: Modality, rejects: list[Reject], seconds: float) -> None:
     nouns = f"{modality.noun}s"
+    nouns_of_records = modality.nouns_of_parts or nouns
     for split in SPLITS:
         counts = info.splits[split]
         log.info(
             "%-10s %7d %s, %6d %ss; %s: %s",
             split,
             counts["records"],
-            nouns,
+            nouns_of_records,
             counts["patients"],
             modality.group_noun,
             "labels" if info.exclusive_labels else "positive",
@@ -227,7 +237,7 @@ def _log_summary(info: DatasetInfo, modality: Modality, rejects: list[Reject], s
         if not counts["records"] and info.config["fractions"][SPLITS.index(split)]:
             log.warning("The %s split is empty: there are too few %ss.", split, modality.group_noun)
     for kind, words in modality.corrections.items():
-        log.info("%s: %d %s.", words, info.corrections[kind], nouns)
+        log.info("%s: %d %s.", words, info.corrections[kind], nouns_of_records)
     log.info("Set aside: %d of %d %s. %s", info.rejects, info.listed, nouns, _top_reasons(rejects))
     written = sum(info.count(split) for split in SPLITS)
     log.info(
@@ -237,7 +247,7 @@ def _log_summary(info: DatasetInfo, modality: Modality, rejects: list[Reject], s
         info.records_dir,
         seconds,
         written / seconds,
-        nouns,
+        nouns_of_records,
     )
 
 

@@ -65,11 +65,17 @@ def format_of_records(config: BuildConfig) -> str:
     return schema.HU_ZLIB if config.compression else schema.HU_RAW
 
 
+def shape_of_records(config: BuildConfig) -> tuple[int, int]:
+    """Height and width of every record."""
+    return config.image_size, config.image_size
+
+
 CT = Modality(
     name=schema.CT,
     noun="slice",
     group_noun="patient",
     image_format=format_of_records,
+    image_shape=shape_of_records,
     windows=schema.WINDOWS_HU,
     corrections={
         TWELVE_BIT: "12-bit correction",

@@ -8,24 +8,14 @@ several frames, damage) is refused.
 Reasons name the tag and the rule, never a patient's identifiers.
 """
 
-import contextlib
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom import config as pydicom_config
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import (
-    UID,
-    CTImageStorage,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID, CTImageStorage
 
+from data_prep.dicom_file import DicomFile, code, tolerant_pydicom
 from data_prep.errors import UnreadableImage
 
 HU_MIN = -1024
@@ -46,7 +36,6 @@ _HEADER_KEYWORDS = (
     "RescaleSlope", "RescaleType",
 )  # fmt: skip
 _PIXEL_KEYWORDS = ("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
-_LONGEST_DETAIL = 160
 
 
 class UnreadableSlice(UnreadableImage):
@@ -95,11 +84,10 @@ def read_header(path: str | Path) -> CTHeader:
     Raises:
         UnreadableSlice: The file is not there, is not DICOM, or its header is not that of a CT slice.
     """
-    path = Path(path)
-    with _tolerant_pydicom():
-        dataset = _read(path, _HEADER_KEYWORDS, stop_before_pixels=True)
-        _refuse_unless_ct_slice(dataset, path)
-        return CTHeader(**_identity(dataset, path))
+    with tolerant_pydicom():
+        file = DicomFile(Path(path), _HEADER_KEYWORDS, UnreadableSlice, stop_before_pixels=True)
+        _refuse_unless_ct_slice(file)
+        return CTHeader(**_identity(file))
 
 
 def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
@@ -116,14 +104,15 @@ def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
     Reference:
         DICOM PS3.3 C.8.2.1 (CT Image module), C.11.1 (rescale), C.7.5.1.1.2 (padding).
     """
-    path = Path(path)
-    with _tolerant_pydicom():
-        dataset = _read(path, _HEADER_KEYWORDS + _PIXEL_KEYWORDS, stop_before_pixels=False)
-        _refuse_unless_ct_slice(dataset, path)
-        identity = _identity(dataset, path)
-        slope, intercept = _rescale(dataset, path)
-        padding = _padding_range(dataset)
-        stored = _stored_values(dataset, path)
+    keywords = _HEADER_KEYWORDS + _PIXEL_KEYWORDS
+    with tolerant_pydicom():
+        file = DicomFile(Path(path), keywords, UnreadableSlice, stop_before_pixels=False)
+        _refuse_unless_ct_slice(file)
+        identity = _identity(file)
+        slope, intercept = _rescale(file)
+        padding = file.padding_range()
+        stored = file.stored_values()
+    dataset = file.dataset
     is_padding = None if padding is None else (stored >= padding[0]) & (stored <= padding[1])
     corrected = correct_twelve_bit and _has_twelve_bit_fault(dataset, intercept)
     if corrected:
@@ -132,10 +121,9 @@ def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
     if dataset.PhotometricInterpretation == "MONOCHROME1" and not _corners_are_air(hu):
         hu = stored_to_hu(_invert(stored, dataset), slope, intercept)
         if not _corners_are_air(hu):
-            raise UnreadableSlice(
-                path,
+            file.refuse(
                 "PhotometricInterpretation (0028,0004) is MONOCHROME1, "
-                "and the corners are air neither as stored nor inverted",
+                "and the corners are air neither as stored nor inverted"
             )
     if is_padding is not None:
         hu[is_padding] = HU_MIN
@@ -160,49 +148,7 @@ def stored_to_hu(stored: np.ndarray, slope: float, intercept: float) -> np.ndarr
     return np.clip(hu, HU_MIN, HU_MAX, out=hu).astype(np.int16)
 
 
-@contextlib.contextmanager
-def _tolerant_pydicom() -> Iterator[None]:
-    """Keeps pydicom from complaining of harmless values against the standard, such as RSNA's UIDs."""
-    before = pydicom_config.settings.reading_validation_mode
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        pydicom_config.settings.reading_validation_mode = before
-
-
-def _read(path: Path, keywords: tuple[str, ...], stop_before_pixels: bool) -> pydicom.Dataset:
-    options = {"specific_tags": list(keywords), "stop_before_pixels": stop_before_pixels}
-    try:
-        try:
-            dataset = pydicom.dcmread(path, **options)
-        except InvalidDicomError:
-            dataset = pydicom.dcmread(path, force=True, **options)
-    except OSError as error:
-        raise UnreadableSlice(path, f"cannot be opened: {error.strerror or type(error).__name__}") from error
-    except Exception as error:
-        raise UnreadableSlice(
-            path, f"is not DICOM, or is damaged ({type(error).__name__} while parsing)"
-        ) from error
-    if "Rows" not in dataset or "Columns" not in dataset:
-        raise UnreadableSlice(
-            path, "is not a DICOM image: Rows (0028,0010) and Columns (0028,0011) are missing"
-        )
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        dataset.file_meta.TransferSyntaxUID = _native_syntax(*dataset.original_encoding)
-    return dataset
-
-
-def _native_syntax(is_implicit: bool, is_little_endian: bool) -> UID:
-    """The transfer syntax of a file without meta information, by how its elements parsed (PS3.5 A)."""
-    if is_implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
-
-
-def _refuse_unless_ct_slice(dataset: pydicom.Dataset, path: Path) -> None:
+def _refuse_unless_ct_slice(file: DicomFile) -> None:
     """Refuses everything but a single-frame, single-channel, reconstructed CT slice.
 
     Modality and SOPClassUID may be missing, as in RSNA's files: then the rest has to fit.
@@ -211,53 +157,49 @@ def _refuse_unless_ct_slice(dataset: pydicom.Dataset, path: Path) -> None:
         DICOM PS3.3 C.8.2.1.1 (ImageType, bits, photometric interpretation of CT), C.8.6.1 (secondary
         capture).
     """
-
-    def refuse(reason: str) -> None:
-        raise UnreadableSlice(path, reason)
-
-    modality = _text(dataset, "Modality", path)
+    modality = file.text("Modality")
     if modality not in ("", "CT"):
-        refuse(f"Modality (0008,0060) is {_code(modality)}, expected CT")
+        file.refuse(f"Modality (0008,0060) is {code(modality)}, expected CT")
     sop_class = UID(
-        _text(dataset, "SOPClassUID", path) or dataset.file_meta.get("MediaStorageSOPClassUID", "")
+        file.text("SOPClassUID") or file.dataset.file_meta.get("MediaStorageSOPClassUID", "")
     )
     if sop_class not in ("", CTImageStorage):
-        refuse(f"SOPClassUID (0008,0016) is {_code(sop_class.name)}, expected CT Image Storage")
-    image_type = [part.strip().upper() for part in _text(dataset, "ImageType", path).split("\\")]
+        file.refuse(f"SOPClassUID (0008,0016) is {code(sop_class.name)}, expected CT Image Storage")
+    image_type = [part.strip().upper() for part in file.text("ImageType").split("\\")]
     if "LOCALIZER" in image_type:
-        refuse("ImageType (0008,0008) says LOCALIZER: a projection, not a slice")
-    if "SECONDARY" in image_type[1:2] and _text(dataset, "ConversionType", path):
-        refuse(
+        file.refuse("ImageType (0008,0008) says LOCALIZER: a projection, not a slice")
+    if "SECONDARY" in image_type[1:2] and file.text("ConversionType"):
+        file.refuse(
             "ImageType (0008,0008) says SECONDARY and ConversionType (0008,0064) is set: a secondary capture"
         )
-    frames = _text(dataset, "NumberOfFrames", path) or "1"
+    frames = file.text("NumberOfFrames") or "1"
     if frames != "1":
-        refuse(f"NumberOfFrames (0028,0008) is {_code(frames)}, expected a single frame")
-    samples = _text(dataset, "SamplesPerPixel", path) or "1"
-    photometric = _text(dataset, "PhotometricInterpretation", path)
+        file.refuse(f"NumberOfFrames (0028,0008) is {code(frames)}, expected a single frame")
+    samples = file.text("SamplesPerPixel") or "1"
+    photometric = file.text("PhotometricInterpretation")
     if samples != "1" or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        refuse(
-            f"PhotometricInterpretation (0028,0004) is {_code(photometric) or 'missing'} with "
-            f"{_code(samples)} samples per pixel, expected MONOCHROME2 or MONOCHROME1 with 1"
+        file.refuse(
+            f"PhotometricInterpretation (0028,0004) is {code(photometric) or 'missing'} with "
+            f"{code(samples)} samples per pixel, expected MONOCHROME2 or MONOCHROME1 with 1"
         )
-    if _text(dataset, "BitsAllocated", path) != "16":
-        bits = _code(_text(dataset, "BitsAllocated", path))
-        refuse(f"BitsAllocated (0028,0100) is {bits or 'missing'}, expected 16 for CT")
-    for keyword, tag in (("Rows", "0028,0010"), ("Columns", "0028,0011")):
-        if _number(dataset, keyword, tag, path, default=0) < 1:
-            refuse(f"{keyword} ({tag}) is not a positive number")
-    _rescale(dataset, path)
+    if file.text("BitsAllocated") != "16":
+        bits = code(file.text("BitsAllocated"))
+        file.refuse(f"BitsAllocated (0028,0100) is {bits or 'missing'}, expected 16 for CT")
+    for keyword in ("Rows", "Columns"):
+        if file.number(keyword, default=0) < 1:
+            file.refuse(f"{file.named(keyword)} is not a positive number")
+    _rescale(file)
 
 
-def _identity(dataset: pydicom.Dataset, path: Path) -> dict:
+def _identity(file: DicomFile) -> dict:
     return {
-        "patient_id": _text(dataset, "PatientID", path),
-        "study_id": _text(dataset, "StudyInstanceUID", path),
-        "series_id": _text(dataset, "SeriesInstanceUID", path),
-        "source_id": _text(dataset, "SOPInstanceUID", path) or path.stem,
-        "position_mm": _position_mm(dataset),
-        "rows": int(dataset.Rows),
-        "columns": int(dataset.Columns),
+        "patient_id": file.text("PatientID"),
+        "study_id": file.text("StudyInstanceUID"),
+        "series_id": file.text("SeriesInstanceUID"),
+        "source_id": file.text("SOPInstanceUID") or file.path.stem,
+        "position_mm": _position_mm(file.dataset),
+        "rows": int(file.dataset.Rows),
+        "columns": int(file.dataset.Columns),
     }
 
 
@@ -279,46 +221,16 @@ def _position_mm(dataset: pydicom.Dataset) -> float:
         return float("nan")
 
 
-def _rescale(dataset: pydicom.Dataset, path: Path) -> tuple[float, float]:
+def _rescale(file: DicomFile) -> tuple[float, float]:
     """Slope and intercept. A missing slope is 1; without an intercept stored values have no meaning in HU."""
-    intercept = _number(dataset, "RescaleIntercept", "0028,1052", path)
-    slope = _number(dataset, "RescaleSlope", "0028,1053", path, default=1.0)
+    intercept = file.number("RescaleIntercept", without="stored values cannot be turned into HU")
+    slope = file.number("RescaleSlope", default=1.0)
     if slope == 0:
-        raise UnreadableSlice(path, "RescaleSlope (0028,1053) is 0")
-    rescale_type = _text(dataset, "RescaleType", path)
+        file.refuse("RescaleSlope (0028,1053) is 0")
+    rescale_type = file.text("RescaleType")
     if rescale_type not in ("", "HU", "US"):
-        raise UnreadableSlice(path, f"RescaleType (0028,1054) is {_code(rescale_type)}, expected HU")
+        file.refuse(f"RescaleType (0028,1054) is {code(rescale_type)}, expected HU")
     return slope, intercept
-
-
-def _padding_range(dataset: pydicom.Dataset) -> tuple[int, int] | None:
-    """Lowest and highest stored value that mean "outside the field of view" (PS3.3 C.7.5.1.1.2), or None."""
-    try:
-        values = [int(dataset.PixelPaddingValue)]
-        if dataset.get("PixelPaddingRangeLimit") is not None:
-            values.append(int(dataset.PixelPaddingRangeLimit))
-    except Exception:
-        return None
-    if dataset.get("PixelRepresentation") == 1:
-        # Written as unsigned by some scanners although the pixels are signed.
-        values = [value - 65536 if value > 32767 else value for value in values]
-    return min(values), max(values)
-
-
-def _stored_values(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
-    if "PixelData" not in dataset:
-        raise UnreadableSlice(path, "PixelData (7FE0,0010) is missing")
-    try:
-        stored = dataset.pixel_array
-    except Exception as error:
-        detail = " ".join(str(error).split())[:_LONGEST_DETAIL]
-        raise UnreadableSlice(path, f"PixelData (7FE0,0010) cannot be decoded: {detail}") from error
-    expected = (int(dataset.Rows), int(dataset.Columns))
-    if stored.shape != expected:
-        raise UnreadableSlice(
-            path, f"PixelData (7FE0,0010) has shape {stored.shape}, the header says {expected}"
-        )
-    return stored
 
 
 def _has_twelve_bit_fault(dataset: pydicom.Dataset, intercept: float) -> bool:
@@ -350,37 +262,3 @@ def _invert(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """
     highest_plus_lowest = -1 if dataset.PixelRepresentation == 1 else 2**dataset.BitsStored - 1
     return highest_plus_lowest - stored.astype(np.int32)
-
-
-def _text(dataset: pydicom.Dataset, keyword: str, path: Path) -> str:
-    """An element's value as text, several values joined by backslashes, "" where missing."""
-    try:
-        value = dataset.get(keyword)
-        if value is None:
-            return ""
-        if isinstance(value, str | int | float):
-            return str(value).strip()
-        return "\\".join(str(part) for part in value)
-    except Exception as error:
-        raise UnreadableSlice(path, f"{keyword} cannot be read ({type(error).__name__})") from error
-
-
-def _number(
-    dataset: pydicom.Dataset, keyword: str, tag: str, path: Path, default: float | None = None
-) -> float:
-    """A finite number from an element with a single value; `default` where it is missing or empty."""
-    try:
-        value = dataset.get(keyword)
-        number = default if value is None or value == "" else float(value)
-    except Exception as error:
-        raise UnreadableSlice(path, f"{keyword} ({tag}) is not a number") from error
-    if number is None:
-        raise UnreadableSlice(path, f"{keyword} ({tag}) is missing: stored values cannot be turned into HU")
-    if not np.isfinite(number):
-        raise UnreadableSlice(path, f"{keyword} ({tag}) is not finite")
-    return number
-
-
-def _code(value: object) -> str:
-    """A coded value shortened for a message."""
-    return str(value)[:40]

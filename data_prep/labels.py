@@ -16,6 +16,15 @@ dermatofibroma, vascular lesion; exactly one of them."""
 COVID_LABELS = ("NonCOVID", "COVID")
 """COVID19-CT; exactly one of them."""
 
+MAMMOGRAM_LABELS = ("non_malignant", "malignant")
+"""Mammograms; exactly one of them."""
+
+FINDING_TYPES = ("mass", "calcifications", "architectural_distortion", "focal_asymmetry")
+"""What is found in mammograms (HCT, Table A1)."""
+
+LATERALITIES = ("left", "right")
+"""Which breast a mammogram shows."""
+
 KVASIR_LABELS = (
     "dyed-lifted-polyps",
     "dyed-resection-margins",

@@ -24,6 +24,7 @@ class EncodedImage(NamedTuple):
 
     Attributes:
         corrections: What was repaired, of the modality's `corrections`.
+        boxes: See `schema.ImageRecord`.
     """
 
     encoded: bytes
@@ -32,6 +33,7 @@ class EncodedImage(NamedTuple):
     width: int
     channels: int
     corrections: tuple[str, ...] = ()
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,27 @@ class Modality:
     """A kind of images.
 
     Attributes:
-        name: `schema.CT` or `schema.PHOTOGRAPH`.
+        name: `schema.CT`, `schema.PHOTOGRAPH` or `schema.MAMMOGRAM`.
         noun: What one image is called in messages.
         group_noun: What a patient is called in messages.
         image_format: From the build's settings, `DatasetInfo.image_format`.
+        image_shape: From the build's settings, the height and width of every record; None where they differ.
         windows: `DatasetInfo.windows`.
         corrections: Kinds of repair that are counted, with the words for them in the summary.
         read_header: Looks at a file without decoding it; raises `errors.UnreadableImage`.
-        encode: Reads and encodes a file by the build's settings; raises `errors.UnreadableImage`. Both are
-            functions of a module, as they are sent to other processes by name.
+        encode: Reads and encodes a file by the build's settings, and where the data set has parts, by the
+            `region` of one; raises `errors.UnreadableImage`. Both are functions of a module, as they are sent
+            to other processes by name.
+        nouns_of_parts: What several records are called where they are parts of images.
     """
 
     name: str
     noun: str
     group_noun: str
     image_format: Callable[[BuildConfig], str]
+    image_shape: Callable[[BuildConfig], tuple[int | None, int | None]]
     windows: dict[str, list[int]]
     corrections: dict[str, str]
     read_header: Callable[[Path], Header]
-    encode: Callable[[Path, BuildConfig], EncodedImage]
+    encode: Callable[..., EncodedImage]
+    nouns_of_parts: str = ""

@@ -44,11 +44,17 @@ def format_of_records(config: BuildConfig) -> str:
     return schema.JPEG_OR_PNG
 
 
+def shape_of_records(config: BuildConfig) -> tuple[None, None]:
+    """Height and width of every record: photographs keep their own."""
+    return None, None
+
+
 PHOTOGRAPHS = Modality(
     name=schema.PHOTOGRAPH,
     noun="photograph",
     group_noun="group",
     image_format=format_of_records,
+    image_shape=shape_of_records,
     windows={},
     corrections={
         REENCODED: "Stored as PNG in place of a coding that TensorFlow does not read",

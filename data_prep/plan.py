@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from data_prep import balance
 from data_prep.build_config import BuildConfig
-from data_prep.datasets.base import Listing, Reject, SettleHeaders
+from data_prep.datasets.base import Listing, Part, Parts, Reject, SettleHeaders
 from data_prep.errors import UnreadableImage
 from data_prep.ids import Pseudonymizer
 from data_prep.modality import Header, Modality
@@ -26,7 +26,7 @@ DIED_READING = "a process died while reading it"
 class PlannedImage(NamedTuple):
     """An image that is to be written, with everything but its pixels; fields as in `schema.ImageRecord`.
 
-    `copy` counts the repetitions of one image, from 0.
+    `copy` counts the repetitions of one image, from 0; `region` is what a part shows of its file.
     """
 
     file: str
@@ -38,6 +38,7 @@ class PlannedImage(NamedTuple):
     position_mm: float
     labels: dict[str, int]
     copy: int = 0
+    region: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,12 @@ def make_plan(
     rule: SplitRule,
     config: BuildConfig,
     settle_headers: SettleHeaders | None = None,
+    parts: Parts | None = None,
 ) -> Plan:
     """Reads all headers and decides on split, shard and order of every image.
+
+    Splits are decided file by file, before files are divided into parts: other parts of the same files are in
+    the same splits. Parts of one file follow each other, so that it is read once.
 
     The order of records follows a digest of their names, so that shards are mixed and do not depend on the
     order of files or on the number of processes. Names that the listing gives to groups decide on splits as
@@ -83,6 +88,7 @@ def make_plan(
         rule: How images are divided.
         config: Shares, seed, fold, number of shards and balance.
         settle_headers: `Dataset.settle_headers`.
+        parts: `Dataset.parts`.
     """
     headers, rejects = read_headers(listing, modality, workers)
     if settle_headers:
@@ -98,7 +104,9 @@ def make_plan(
         images, kept = _repeated(images, times), np.repeat(kept, times).tolist()
     # The location (or another extra label) is a label of each of its values to the splits.
     columns = [listing.labels[kept]]
-    for values in listing.extra_labels.values():
+    for name, values in listing.extra_labels.items():
+        if name in listing.amounts:
+            continue
         columns.append(values[kept, None] == np.arange(values.max() + 1))
     image_ids, group_ids = _names_for_splits(listing, images, kept)
     published = None if listing.published_splits is None else listing.published_splits[kept]
@@ -112,6 +120,8 @@ def make_plan(
         times[train] = balance.times_wanted(_locations(images)[train])
         images, splits = _repeated(images, times), np.repeat(splits, times)
         image_ids, _ = _names_for_splits(listing, images, np.repeat(kept, times).tolist())
+    if parts:
+        images, splits, image_ids = _in_parts(images, splits, image_ids, kept, parts(listing, config))
     order = sorted(range(len(images)), key=lambda index: _order_key(config.seed, image_ids[index]))
     by_shard = {}
     for split, name in enumerate(SPLITS):
@@ -132,6 +142,28 @@ def _repeated(images: list[PlannedImage], times: np.ndarray) -> list[PlannedImag
         for one, wanted in zip(images, times, strict=True)
         for copy in range(wanted)
     ]
+
+
+def _in_parts(
+    images: list[PlannedImage],
+    splits: np.ndarray,
+    image_ids: list[str],
+    indices: list[int],
+    parts: list[list[Part]],
+) -> tuple[list[PlannedImage], np.ndarray, list[str]]:
+    """The parts of images in place of them; `indices` are those in the listing, of which `parts` are."""
+    of_images = [parts[index] for index in indices]
+    times = [len(of_image) for of_image in of_images]
+    divided = [
+        one._replace(
+            source_id=f"{one.source_id}-{part.name}" if part.name else one.source_id,
+            labels=one.labels | part.labels,
+            region=part.region,
+        )
+        for one, of_image in zip(images, of_images, strict=True)
+        for part in of_image
+    ]
+    return divided, np.repeat(splits, times), np.repeat(np.array(image_ids, object), times).tolist()
 
 
 def _name_of_copy(name: str, copy: int) -> str:
@@ -192,7 +224,8 @@ def _describe(
     else:
         places = dict.fromkeys(headers, 0)
         groups = {index: listing.group_ids[index] for index in headers}
-        headers = {index: Header(group, group, group) for index, group in groups.items()}
+        studies = {index: listing.study_ids[index] for index in headers} if listing.study_ids else groups
+        headers = {index: Header(groups[index], studies[index], studies[index]) for index in headers}
     known = functools.lru_cache(maxsize=100_000)(pseudonymize)
     # Equal labels are one object: with a thousand classes, those of each of a million images would not fit.
     of_values = {}

@@ -1,6 +1,7 @@
 """The settings of a build, completed and checked for its data set."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from data_prep import schema
 from data_prep.balance import BALANCES, NONE
@@ -8,16 +9,22 @@ from data_prep.build_config import BuildConfig
 from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
 from data_prep.head_treatment.treatment import TREATMENTS
+from data_prep.mammogram.scale import FULL_HEIGHT_PX
 from data_prep.split_rules import SplitRule
 
 CT_IMAGE_SIZE_PX = 256
 
-CT_ARGUMENTS = {
-    "image_size": "--image-size",
-    "twelve_bit_correction": "--no-twelve-bit-correction",
-    "compression": "--no-compression",
-    "treatment": "--treatment",
+ARGUMENTS = {
+    "image_size": ("--image-size", (schema.CT, schema.MAMMOGRAM)),
+    "twelve_bit_correction": ("--no-twelve-bit-correction", (schema.CT,)),
+    "compression": ("--no-compression", (schema.CT, schema.MAMMOGRAM)),
+    "treatment": ("--treatment", (schema.CT,)),
+    "source_height": ("--source-height", (schema.MAMMOGRAM,)),
+    "flip": ("--keep-laterality", (schema.MAMMOGRAM,)),
 }
+"""By setting, its argument and the modalities that it is for."""
+
+KINDS = {schema.CT: "CT", schema.MAMMOGRAM: "mammograms"}
 
 
 def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRule]:
@@ -43,15 +50,45 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
         split=rule.name,
         balance=_balance(config.balance, dataset),
     )
+    _refuse_what_does_not_apply(config, dataset)
     if dataset.modality.name == schema.CT:
         return _with_ct_defaults(config, dataset), rule
-    for field, argument in CT_ARGUMENTS.items():
-        if getattr(config, field) is not None:
-            raise UserError(
-                f"{argument} is for CT; {dataset.name} has photographs, which keep their size and coding; "
-                "leave it out"
-            )
+    if dataset.modality.name == schema.MAMMOGRAM:
+        return _with_mammogram_defaults(config, dataset), rule
     return config, rule
+
+
+def with_source_height(config: BuildConfig, dataset: Dataset, data_dir: Path) -> BuildConfig:
+    """Fills the height of the files, which may depend on what is in the data folder.
+
+    Raises:
+        UserError: The height to store is larger.
+    """
+    if dataset.modality.name != schema.MAMMOGRAM:
+        return config
+    own = dataset.source_height(data_dir) if dataset.source_height else FULL_HEIGHT_PX
+    height = own if config.source_height is None else config.source_height
+    if config.image_size > height:
+        raise UserError(
+            f"--image-size is {config.image_size}, expected at most the {height} pixels of the files in "
+            f"{data_dir} (--source-height): mammograms are not enlarged"
+        )
+    return replace(config, source_height=height)
+
+
+def _refuse_what_does_not_apply(config: BuildConfig, dataset: Dataset) -> None:
+    modality = dataset.modality
+    for field, (argument, modalities) in ARGUMENTS.items():
+        if getattr(config, field) is not None and modality.name not in modalities:
+            raise UserError(
+                f"{argument} is for {' and '.join(KINDS[name] for name in modalities)}; "
+                f"{dataset.name} has {modality.noun}s; leave it out"
+            )
+    if config.negatives_per_image is not None and dataset.negatives_per_image is None:
+        raise UserError(
+            f"--negatives-per-image is for patches of mammograms; {dataset.name} has {modality.noun}s as a "
+            "whole; leave it out"
+        )
 
 
 def _split_rule(name: str | None, dataset: Dataset) -> SplitRule:
@@ -88,10 +125,22 @@ def _with_ct_defaults(config: BuildConfig, dataset: Dataset) -> BuildConfig:
     _check_choice("--treatment", treatment, TREATMENTS)
     # Where nothing is treated by default, not even the search for a head takes place.
     untreated = dataset.treatment is None and treatment == NONE
+    own_size = dataset.image_size or CT_IMAGE_SIZE_PX
     return replace(
         config,
-        image_size=CT_IMAGE_SIZE_PX if config.image_size is None else config.image_size,
+        image_size=own_size if config.image_size is None else config.image_size,
         twelve_bit_correction=config.twelve_bit_correction is not False,
         compression=config.compression is not False,
         treatment=None if untreated else treatment,
+    )
+
+
+def _with_mammogram_defaults(config: BuildConfig, dataset: Dataset) -> BuildConfig:
+    negatives, own_size = config.negatives_per_image, dataset.image_size or FULL_HEIGHT_PX
+    return replace(
+        config,
+        image_size=own_size if config.image_size is None else config.image_size,
+        compression=config.compression is not False,
+        flip=config.flip is not False,
+        negatives_per_image=dataset.negatives_per_image if negatives is None else negatives,
     )

@@ -23,11 +23,16 @@ REJECTS_NAME = "rejects.csv"
 
 CT = "ct"
 PHOTOGRAPH = "photograph"
+MAMMOGRAM = "mammogram"
 """Modalities: what the images of a folder of records are."""
 
 HU_ZLIB = "hu-int16-zlib"
 HU_RAW = "hu-int16"
 """Image formats of CT: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
+
+UINT16_ZLIB = "uint16-zlib"
+UINT16_RAW = "uint16"
+"""Image formats of mammograms: grey values, little-endian uint16 in rows, with or without zlib."""
 
 JPEG = "jpeg"
 PNG = "png"
@@ -42,22 +47,24 @@ WINDOWS_HU = {"brain": [40, 80], "subdural": [80, 200], "soft_tissue": [40, 380]
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One slice or photograph as it is written.
+    """One slice, photograph or mammogram as it is written.
 
     Attributes:
-        encoded: The image's bytes: of a slice, see `encode_hu`; of a photograph, a JPEG or PNG file.
-        image_format: `HU_ZLIB`, `HU_RAW`, `JPEG` or `PNG`.
+        encoded: The image's bytes: of a slice, see `encode_hu`; of a mammogram, see `encode_uint16`; of a
+            photograph, a JPEG or PNG file.
+        image_format: `HU_ZLIB`, `HU_RAW`, `UINT16_ZLIB`, `UINT16_RAW`, `JPEG` or `PNG`.
         height: Height in pixels.
         width: Width in pixels.
-        channels: Channels of the decoded image: 1 for CT, 3 for photographs.
+        channels: Channels of the decoded image: 3 for photographs, else 1.
         source_id: Name of the image.
         patient_id: Name of the patient, or of what else must not be divided; records of one patient are all
             in one split, unless the split was asked for by image.
-        study_id: Name of the study; for photographs the same as `patient_id`.
-        series_id: Name of the series; for photographs the same as `patient_id`.
-        series_index: Place in the series, from 0, ordered by `position_mm`; 0 for photographs.
-        position_mm: Position along the slice normal, NaN where unknown and for photographs.
+        study_id: Name of the study (of a mammogram, the exam); for photographs the same as `patient_id`.
+        series_id: Name of the series; for photographs and mammograms the same as `study_id`.
+        series_index: Place in the series, from 0, ordered by `position_mm`; 0 but for CT.
+        position_mm: Position along the slice normal, NaN where unknown and but for CT.
         labels: Integer labels by name.
+        boxes: Boxes around the findings of a mammogram, as (x, y, width, height) in pixels of the image.
     """
 
     encoded: bytes
@@ -72,6 +79,7 @@ class ImageRecord:
     series_index: int
     position_mm: float
     labels: Mapping[str, int]
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> bytes:
@@ -93,6 +101,12 @@ def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> b
         hu = np.rint(resized)
     data = hu.astype("<i2").tobytes()
     return zlib.compress(data, ZLIB_LEVEL) if image_format == HU_ZLIB else data
+
+
+def encode_uint16(grey: np.ndarray, image_format: str = UINT16_ZLIB) -> bytes:
+    """Encodes a mammogram: its uint16 values of shape `(height, width)`, little-endian, compressed or not."""
+    data = grey.astype("<u2").tobytes()
+    return zlib.compress(data, ZLIB_LEVEL) if image_format == UINT16_ZLIB else data
 
 
 def serialize(record: ImageRecord) -> bytes:
@@ -121,6 +135,8 @@ def serialize(record: ImageRecord) -> bytes:
     features["series/position_mm"].float_list.value.append(record.position_mm)
     for name, value in record.labels.items():
         put_int(f"label/{name}", value)
+    if record.boxes:
+        features["image/boxes"].int64_list.value.extend(side for box in record.boxes for side in box)
     return example.SerializeToString(deterministic=True)
 
 
@@ -128,7 +144,7 @@ def parse_example(
     serialized: Any,
     label_names: Sequence[str] = HEMORRHAGE_LABELS,
     extra_labels: Sequence[str] = (),
-    image_size: int | None = None,
+    image_size: int | tuple[int | None, int | None] | None = None,
     modality: str = CT,
 ) -> dict[str, Any]:
     """Parses one record; works eagerly and inside `tf.data.Dataset.map`.
@@ -138,12 +154,12 @@ def parse_example(
         label_names: Labels to put into "labels", in this order.
         extra_labels: Integer labels to give under their own names, such as "location".
         image_size: Static height and width of the image where known, so that it can be batched without loss
-            of shape.
-        modality: `CT` or `PHOTOGRAPH`: how the image is decoded.
+            of shape; one number where they are equal.
+        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`: how the image is decoded.
 
     Returns:
-        "image": int16 Hounsfield units `(height, width, 1)`, or of photographs uint8 RGB
-        `(height, width, 3)`; "labels": float32 `(len(label_names),)`;
+        "image": int16 Hounsfield units `(height, width, 1)`, of photographs uint8 RGB `(height, width, 3)`,
+        of mammograms uint16 grey values `(height, width, 1)`; "labels": float32 `(len(label_names),)`;
         "source_id", "patient_id", "study_id", "series_id": scalar strings; "series_index": int64;
         "position_mm": float32; and the extra labels: int64.
 
@@ -151,8 +167,10 @@ def parse_example(
         ValueError: The modality is unknown.
         tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
     """
-    if modality not in (CT, PHOTOGRAPH):
-        raise ValueError(f"Expected modality to be '{CT}' or '{PHOTOGRAPH}'. Received: modality={modality!r}")
+    if modality not in _DECODERS:
+        known = ", ".join(repr(name) for name in _DECODERS)
+        raise ValueError(f"Expected modality to be one of {known}. Received: modality={modality!r}")
+    static_shape = image_size if isinstance(image_size, tuple) else (image_size, image_size)
     import tensorflow as tf
 
     scalar = {
@@ -171,9 +189,8 @@ def parse_example(
     parsed = tf.io.parse_single_example(
         serialized, {key: tf.io.FixedLenFeature([], kind) for key, kind in scalar.items()}
     )
-    decode = _decode_hu if modality == CT else _decode_photograph
     result = {
-        "image": decode(tf, parsed, image_size),
+        "image": _DECODERS[modality](tf, parsed, static_shape),
         "labels": tf.stack([tf.cast(parsed[f"label/{name}"], tf.float32) for name in label_names]),
         "source_id": parsed["image/source_id"],
         "patient_id": parsed["patient/id"],
@@ -185,25 +202,38 @@ def parse_example(
     return result | {name: parsed[f"label/{name}"] for name in extra_labels}
 
 
-def _decode_hu(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
+def _decode_hu(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
+    return _decode_16_bit(tf, parsed, static_shape, tf.int16, HU_ZLIB, HU_RAW)
+
+
+def _decode_mammogram(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
+    return _decode_16_bit(tf, parsed, static_shape, tf.uint16, UINT16_ZLIB, UINT16_RAW)
+
+
+def _decode_16_bit(
+    tf: Any, parsed: dict[str, Any], static_shape: tuple, dtype: Any, compressed: str, raw: str
+) -> Any:
     image_format, encoded = parsed["image/format"], parsed["image/encoded"]
-    with _only_formats(tf, image_format, HU_ZLIB, HU_RAW):
+    with _only_formats(tf, image_format, compressed, raw):
         data = tf.cond(
-            tf.equal(image_format, HU_ZLIB),
+            tf.equal(image_format, compressed),
             lambda: tf.io.decode_compressed(encoded, "ZLIB"),
             lambda: tf.identity(encoded),
         )
-    image = tf.io.decode_raw(data, tf.int16, little_endian=True)
+    image = tf.io.decode_raw(data, dtype, little_endian=True)
     image = tf.reshape(image, tf.stack([parsed["image/height"], parsed["image/width"], 1]))
-    return tf.ensure_shape(image, (image_size, image_size, 1))
+    return tf.ensure_shape(image, (*static_shape, 1))
 
 
-def _decode_photograph(tf: Any, parsed: dict[str, Any], image_size: int | None) -> Any:
+def _decode_photograph(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
     with _only_formats(tf, parsed["image/format"], JPEG, PNG):
         encoded = tf.identity(parsed["image/encoded"])
     # The operation decodes PNG, too. Its own choice of transform is fast and up to tens of levels off.
     image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.ensure_shape(image, (image_size, image_size, 3))
+    return tf.ensure_shape(image, (*static_shape, 3))
+
+
+_DECODERS = {CT: _decode_hu, PHOTOGRAPH: _decode_photograph, MAMMOGRAM: _decode_mammogram}
 
 
 def _only_formats(tf: Any, image_format: Any, *known: str) -> Any:
@@ -225,11 +255,12 @@ class DatasetInfo:
         label_names: Labels every record has, in order.
         extra_label_names: Further integer labels.
         image_format: How images are encoded.
-        image_size: Height and width in pixels; None where images have their original sizes.
-        modality: `CT` or `PHOTOGRAPH`.
+        image_size: Height and width in pixels where they are equal; None where they are not, and where images
+            have their original sizes.
+        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`.
         exclusive_labels: Whether every record has exactly one of the labels.
         splits: Per split: "records", "patients", "series"; "labels", the positives by label; and by further
-            label "extra_labels", the records by its value.
+            label "extra_labels", the records by its value, but for labels that are amounts.
         shards: Per file: "records" and "sha256".
         windows: Level and width in HU of windows fit for the data; for information.
         corrections: Images repaired, by kind: "twelve_bit" for CT; "reencoded" and "metadata_dropped" for
@@ -240,6 +271,8 @@ class DatasetInfo:
         tool_version: Version of the package that made them.
         config: Arguments of the build that decide on its content.
         schema_version: Version of the records' form.
+        image_height: Height of every image in pixels; None where they differ. See `image_shape`.
+        image_width: Width likewise.
     """
 
     records_dir: Path
@@ -260,6 +293,8 @@ class DatasetInfo:
     tool_version: str
     config: dict[str, Any]
     schema_version: int = SCHEMA_VERSION
+    image_height: int | None = None
+    image_width: int | None = None
 
     @classmethod
     def load(cls, records_dir: str | Path) -> "DatasetInfo":
@@ -301,6 +336,13 @@ class DatasetInfo:
         fields = asdict(self)
         del fields["records_dir"]
         return json.dumps(fields, indent=2, sort_keys=True) + "\n"
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Height and width of every image in pixels; None where images have their original sizes."""
+        # Records made before there were mammograms say only `image_size`.
+        height = self.image_height or self.image_size
+        return (height, self.image_width or self.image_size) if height else None
 
     def count(self, split: str) -> int:
         """Number of records of a split."""

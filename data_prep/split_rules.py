@@ -84,6 +84,20 @@ def as_published(images: ToSplit, fractions: Sequence[float], seed: int, fold: i
     return np.asarray(images.published, np.int64)
 
 
+def by_group_unless_published(
+    images: ToSplit, fractions: Sequence[float], seed: int, fold: int
+) -> np.ndarray:
+    """As published; groups whose images are open are divided in these shares, balanced on the labels."""
+    if images.published is None:
+        return by_group(images, fractions, seed, fold)
+    splits = np.array(images.published, np.int64)
+    is_open = np.flatnonzero(splits == OPEN)
+    if len(is_open):
+        groups = [images.group_ids[index] for index in is_open]
+        splits[is_open] = assign_splits(groups, images.labels[is_open], fractions, seed)
+    return splits
+
+
 def by_folder(images: ToSplit, fractions: Sequence[float], seed: int, fold: int) -> np.ndarray:
     """As published; images that are open go to the splits that have none, each class in these shares.
 
@@ -133,6 +147,9 @@ PAPER_BY_IMAGE = SplitRule(
     "paper", "image by image, balanced on the labels: lesions are on both sides", by_image
 )
 PUBLISHED = SplitRule("published", "the lists that come with the data", as_published, fractions_apply=False)
+BY_PATIENT_OR_LIST = SplitRule(
+    "", f"as the manifest's column split says, else {BY_PATIENT.summary}", by_group_unless_published
+)
 BY_FOLDER = SplitRule("", "folders train, val, test; what has none gets its share of train", by_folder)
 TWO_FOLD = SplitRule(
     "", "half of each class is test (--fold says which)", by_half, fractions_apply=False, folds=2

@@ -1,8 +1,8 @@
 """Makes TFRecords: `python -m data_prep.tfrecords --dataset rsna_ich --data-dir DIR --records DIR`.
 
-CT slices and photographs alike go through it. Without arguments it makes the head CT phantoms and their
-records. Interrupted, it goes on where it was when run again; finished, it says so. Files that cannot be read
-are listed in `rejects.csv`.
+CT slices, photographs and mammograms alike go through it. Without arguments it makes the head CT phantoms and
+their records. Interrupted, it goes on where it was when run again; finished, it says so. Files that cannot be
+read are listed in `rejects.csv`.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from data_prep.datasets.base import Dataset
 from data_prep.errors import UserError
 from data_prep.head_treatment.treatment import TREATMENTS
 from data_prep.ids import DEFAULT_KEY_FILE
+from data_prep.mammogram.scale import FULL_HEIGHT_PX
 from data_prep.resolve_config import CT_IMAGE_SIZE_PX
 from data_prep.workers import available_cores
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = get_dataset(arguments.dataset)
     config = BuildConfig(
         dataset=dataset.name,
-        image_size=_image_size(arguments.image_size),
+        image_size=_optional_at_least("--image-size", arguments.image_size, SMALLEST_IMAGE_PX),
         shards=_at_least("--shards", arguments.shards, 1),
         fractions=_fractions(arguments.fractions) if arguments.fractions else None,
         seed=arguments.seed,
@@ -45,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         fold=arguments.fold,
         treatment=arguments.treatment,
         balance=arguments.balance,
+        source_height=_optional_at_least("--source-height", arguments.source_height, SMALLEST_IMAGE_PX),
+        flip=arguments.flip,
+        negatives_per_image=_optional_at_least("--negatives-per-image", arguments.negatives_per_image, 0),
     )
     if not 0 <= arguments.max_reject_share <= 1:
         raise UserError(f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1")
     build(
         config,
-        data_dir=arguments.data_dir or Path("data") / dataset.name,
+        data_dir=arguments.data_dir or default_data_dir(dataset),
         records_dir=arguments.records or Path("records") / dataset.name,
         workers=_at_least("--workers", arguments.workers, 1),
         max_reject_share=arguments.max_reject_share,
@@ -60,16 +64,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
+def default_data_dir(dataset: Dataset) -> Path:
+    """Where a data set's files are looked for if not said otherwise."""
+    return Path("data") / (dataset.data_folder or dataset.name)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.tfrecords",
-        description="Makes TFRecords of a data set of CT slices or of photographs.",
+        description="Makes TFRecords of a data set of CT slices, of photographs or of mammograms.",
         epilog=_about_data_sets(),
         formatter_class=_Help,
     )
     add = parser.add_argument
     add("--dataset", default="phantom_head_ct", help=f"one of {', '.join(sorted(DATASETS))}")
-    add("--data-dir", type=Path, help="the data set's folder; data/DATASET if not given")
+    add(
+        "--data-dir",
+        type=Path,
+        help="the data set's folder; if not given data/DATASET, of patches that of the whole mammograms",
+    )
     add("--records", type=Path, help="folder for the records; records/DATASET if not given")
     add("--workers", type=int, default=available_cores(), help="processes that read files")
     add("--shards", type=int, default=16, help="files per split")
@@ -96,12 +109,24 @@ def _parser() -> argparse.ArgumentParser:
         help="secret key for identifiers; made when needed",
     )
     add("--overwrite", action="store_true", help="discard the records that are there")
-    ct = parser.add_argument_group("CT only (photographs keep their size and their JPEG or PNG coding)")
-    ct.add_argument(
+    sized = parser.add_argument_group(
+        "CT and mammograms (photographs keep their size and their JPEG or PNG coding)"
+    )
+    sized.add_argument(
         "--image-size",
         type=int,
-        help=f"height and width to store, in pixels; {CT_IMAGE_SIZE_PX} if not given",
+        help="height to store, in pixels, and width: the same for CT, 10/13 of it for mammograms; "
+        f"{CT_IMAGE_SIZE_PX}, {FULL_HEIGHT_PX} or the data set's own if not given. Patches of mammograms are "
+        "stored at the scale of such images",
     )
+    sized.add_argument(
+        "--no-compression",
+        dest="compression",
+        action="store_const",
+        const=False,
+        help="larger records that decode faster",
+    )
+    ct = parser.add_argument_group("CT only")
     ct.add_argument(
         "--no-twelve-bit-correction",
         dest="twelve_bit_correction",
@@ -110,17 +135,29 @@ def _parser() -> argparse.ArgumentParser:
         help="leave RSNA's 12-bit slices with a wrong intercept as they are",
     )
     ct.add_argument(
-        "--no-compression",
-        dest="compression",
-        action="store_const",
-        const=False,
-        help="larger records that decode faster",
-    )
-    ct.add_argument(
         "--treatment",
         choices=TREATMENTS,
         help="mask: air in place of the head holder; overlay: that on a slice clipped to the brain window; "
         "the data set's own if not given",
+    )
+    mammograms = parser.add_argument_group("mammograms only")
+    mammograms.add_argument(
+        "--source-height",
+        type=int,
+        help=f"pixels of the files that the stored height stands for; {FULL_HEIGHT_PX}, or the phantoms' "
+        "height, if not given. Larger breasts are cropped, smaller ones padded",
+    )
+    mammograms.add_argument(
+        "--keep-laterality",
+        dest="flip",
+        action="store_const",
+        const=False,
+        help="leave right breasts at the right instead of flipping them to the left",
+    )
+    mammograms.add_argument(
+        "--negatives-per-image",
+        type=int,
+        help="patches to cut from each non-malignant image; the data set's own number if not given",
     )
     return parser
 
@@ -133,14 +170,15 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
 
 
 def _about_data_sets() -> str:
-    lines = ["data sets:"]
+    lines, width = ["data sets:"], max(map(len, DATASETS))
     for name, dataset in sorted(DATASETS.items()):
         shares = ", ".join(f"{share:g}" for share in dataset.fractions)
-        kind = f"{dataset.modality.noun}s, {_labels(dataset)}"
-        lines.append(f"  {name:16} {kind}; train, validation, test {shares}")
+        images = dataset.modality.nouns_of_parts or f"{dataset.modality.noun}s"
+        kind = f"{images}, {_labels(dataset)}"
+        lines.append(f"  {name:{width}} {kind}; train, validation, test {shares}")
         for rule in dataset.split_rules:
             option = f"--split {rule.name}: " if rule.name else "split: "
-            lines.append(f"  {'':16} {option}{rule.summary}")
+            lines.append(f"  {'':{width}} {option}{rule.summary}")
     return "\n".join(lines)
 
 
@@ -149,8 +187,8 @@ def _labels(dataset: Dataset) -> str:
     return f"{len(dataset.label_names)} {noun}" if dataset.label_names else f"{noun} by folder"
 
 
-def _image_size(value: int | None) -> int | None:
-    return None if value is None else _at_least("--image-size", value, SMALLEST_IMAGE_PX)
+def _optional_at_least(argument: str, value: int | None, lowest: int) -> int | None:
+    return None if value is None else _at_least(argument, value, lowest)
 
 
 def _at_least(argument: str, value: int, lowest: int) -> int:

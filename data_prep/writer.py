@@ -38,6 +38,7 @@ class ShardResult:
         sha256: Digest of the file.
         corrections: Images repaired, by kind.
         rejects: Images set aside for their pixels, (file, reason).
+        unwritten: Their places among the shard's images.
     """
 
     plan: str
@@ -45,6 +46,7 @@ class ShardResult:
     sha256: str
     corrections: dict[str, int]
     rejects: list[Reject]
+    unwritten: list[int]
 
 
 def write_shards(
@@ -67,19 +69,20 @@ def write_shards(
     digests = {name: _digest(images, config) for name, images in plan.shards.items()}
     done = {name: _finished(records_dir, name, digests[name]) for name in plan.shards}
     missing = [name for name in plan.shards if done[name] is None]
-    files = [one.file for name in missing for one in plan.shards[name]]
+    files = [(one.file, one.region) for name in missing for one in plan.shards[name]]
     encode = functools.partial(_encode_or_reason, root, modality.encode, config)
     results = iter(progress(workers.map(encode, files), len(files), "pixels", modality.noun))
     for name in missing:
         images = plan.shards[name]
         temporary = work_dir / f"{name}.tmp"
-        rejects, corrections = _write(temporary, images, results)
+        rejects, unwritten, corrections = _write(temporary, images, results)
         done[name] = ShardResult(
             plan=digests[name],
             records=len(images) - len(rejects),
             sha256=_sha256(temporary),
             corrections=corrections,
             rejects=rejects,
+            unwritten=unwritten,
         )
         os.replace(temporary, records_dir / name)
         write_atomically(work_dir / f"{name}.json", json.dumps(asdict(done[name])))
@@ -125,29 +128,41 @@ def finish(records_dir: Path) -> None:
     shutil.rmtree(records_dir / WORK_NAME)
 
 
-def _write(path: Path, images: list[PlannedImage], results: Iterator) -> tuple[list[Reject], dict[str, int]]:
-    """Writes one file of records from the next results; returns the rejects and the repairs by kind."""
+def _write(
+    path: Path, images: list[PlannedImage], results: Iterator
+) -> tuple[list[Reject], list[int], dict[str, int]]:
+    """Writes one file of records from the next results.
+
+    Returns:
+        The rejects, their places among the images, and the repairs by kind.
+    """
     tf = import_tensorflow()
-    rejects, corrections = [], collections.Counter()
+    rejects, unwritten, corrections = [], [], collections.Counter()
     with contextlib.closing(tf.io.TFRecordWriter(str(path))) as writer:
-        for planned, result in zip(images, itertools.islice(results, len(images)), strict=True):
+        of_images = zip(images, itertools.islice(results, len(images)), strict=True)
+        for place, (planned, result) in enumerate(of_images):
             if isinstance(result, str | WorkerDied):
+                unwritten.append(place)
                 rejects.append(Reject(planned.file, result if isinstance(result, str) else DIED_READING))
                 continue
             fields = planned._asdict() | result._asdict()
-            done, copy = fields.pop("corrections"), fields.pop("copy")
+            done, copy, _ = (fields.pop(name) for name in ("corrections", "copy", "region"))
             if not copy:
                 corrections.update(done)
             del fields["file"]
             writer.write(serialize(ImageRecord(**fields)))
-    return rejects, dict(corrections)
+    return rejects, unwritten, dict(corrections)
 
 
 def _encode_or_reason(
-    root: Path, encode: Callable[[Path, BuildConfig], EncodedImage], config: BuildConfig, file: str
+    root: Path,
+    encode: Callable[..., EncodedImage],
+    config: BuildConfig,
+    file_and_region: tuple[str, tuple | None],
 ) -> EncodedImage | str:
+    file, region = file_and_region
     try:
-        return encode(root / file, config)
+        return encode(root / file, config) if region is None else encode(root / file, config, region)
     except UnreadableImage as error:
         return error.reason
     except Exception as error:

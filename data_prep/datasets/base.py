@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.build_config import BuildConfig
 from data_prep.ct_records import CT
 from data_prep.modality import Header, Modality
 from data_prep.split_rules import BY_PATIENT, SplitRule
@@ -40,6 +41,9 @@ class Listing:
             themselves name patient, study and series.
         published_splits: Per image, the index of its split where the data set says so, or
             `split_rules.OPEN`; int of shape `(images,)`.
+        study_ids: Per image, the name of its study where `group_ids` are patients; None where it has none.
+        amounts: Extra labels that are no classes: splits are not balanced on them, nor their values counted.
+        findings: Per image, what `Dataset.parts` needs to know of it.
         rejects: What the lists name but the disk lacks, the other way round, and contradictions.
         fingerprint: Digest over the label files' content and the names and sizes of all images.
     """
@@ -53,12 +57,31 @@ class Listing:
     extra_labels: dict[str, np.ndarray] = field(default_factory=dict)
     group_ids: list[str] | None = None
     published_splits: np.ndarray | None = None
+    study_ids: list[str] | None = None
+    amounts: tuple[str, ...] = ()
+    findings: list | None = None
     rejects: tuple[Reject, ...] = ()
+
+
+class Part(NamedTuple):
+    """One of the records that are made of one file.
+
+    Attributes:
+        name: Told apart by it from the file's others; "" for a file's only record.
+        labels: Its labels where they are not those of the file.
+        region: What the modality's `encode` is to make of the file; a tuple that JSON can hold.
+    """
+
+    name: str
+    labels: dict[str, int]
+    region: tuple
 
 
 SettleHeaders = Callable[[Listing, dict[int, Header]], tuple[dict[int, Header], dict[int, str]]]
 """From a listing and the headers of its files, by index into it, to the headers that hold, and the reasons by
 which some of the files are set aside: what only several headers together show."""
+
+Parts = Callable[[Listing, BuildConfig], list[list[Part]]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,7 @@ class Dataset:
     """A source of labelled images.
 
     Attributes:
-        name: Name on the command line and default folder below `data/` and `records/`.
+        name: Name on the command line and default folder below `records/`.
         label_names: Names of the labels that an image has or has not; none where the folder decides on them.
         fractions: Default shares of train, validation and test.
         prepare: Called with the data folder before listing; makes it, or raises `UserError` when it is not
@@ -78,6 +101,12 @@ class Dataset:
         settle_headers: Looks at all headers together; None where each stands for itself.
         treatment: Default of `BuildConfig.treatment`.
         balance: Default of `BuildConfig.balance`.
+        parts: From a listing and the settings, per file, the records to make of it: none, one or several, all
+            in the file's split; None where every file is one record.
+        data_folder: Its default folder below `data/`; "" for its name.
+        image_size: Default of `BuildConfig.image_size`; None for the modality's.
+        source_height: From the data folder, the default of `BuildConfig.source_height`.
+        negatives_per_image: Default of `BuildConfig.negatives_per_image`.
         has_location: Whether its slices have the extra label `balance.LOCATION`.
     """
 
@@ -93,6 +122,11 @@ class Dataset:
     treatment: str | None = None
     balance: str | None = None
     has_location: bool = False
+    parts: Parts | None = None
+    data_folder: str = ""
+    image_size: int | None = None
+    source_height: Callable[[Path], int] | None = None
+    negatives_per_image: int | None = None
 
     def with_labels_of(self, listing: Listing) -> "Dataset":
         """This data set with the names of the listing's labels."""

@@ -54,6 +54,8 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         labels=listing.labels[kept],
         extra_labels={name: values[kept] for name, values in listing.extra_labels.items()},
         group_ids=listing.group_ids and [listing.group_ids[index] for index in kept],
+        study_ids=listing.study_ids and [listing.study_ids[index] for index in kept],
+        findings=listing.findings and [listing.findings[index] for index in kept],
         published_splits=None if splits is None else np.take(splits, kept),
         rejects=tuple(reject for reject in listing.rejects if reject.file in names),
         fingerprint=fingerprint([path], [(listing.fingerprint, 0)]),

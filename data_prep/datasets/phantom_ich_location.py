@@ -19,16 +19,17 @@ from data_prep.labels import HEMORRHAGE_LABELS, ICH_LABELS
 log = logging.getLogger(__name__)
 
 ILL = 0.85
+SIZE_PX = 128
 CONFIG = phantom_head_ct.PhantomConfig(
     patients=900,
     slices_per_series=6,
     second_series=0.0,
-    image_size_px=192,
+    image_size_px=2 * SIZE_PX,
     prevalence=dict.fromkeys(HEMORRHAGE_LABELS, 0.0) | {"any": ILL, "intraparenchymal": ILL},
     least_clot_mm=13.0,
     median_clot_mm=29.0,
 )
-"""Larger than usual, so that a small network learns to find them within minutes."""
+"""Bleedings are larger than usual, so that a small network learns to find them within minutes."""
 
 
 def prepare(data_dir: Path) -> None:
@@ -57,4 +58,5 @@ DATASET = dataclasses.replace(
     list_images=list_slices,
     treatment=MASK,
     balance=TRAIN,
+    image_size=SIZE_PX,
 )

@@ -57,6 +57,74 @@ def test_round_trip(image_format, how):
     assert parsed["series_index"] == 5 and parsed["position_mm"] == -12.5 and parsed["location"] == -1
 
 
+GREY = np.random.default_rng(1).integers(0, 65536, (13, 10)).astype(np.uint16)
+BOXES = ((1, 2, 3, 4), (0, 0, 10, 13))
+
+
+def make_mammogram(image_format):
+    return schema.serialize(
+        schema.ImageRecord(
+            encoded=schema.encode_uint16(GREY, image_format),
+            image_format=image_format,
+            height=13,
+            width=10,
+            channels=1,
+            source_id="ID_1",
+            patient_id="ID_2",
+            study_id="ID_3",
+            series_id="ID_3",
+            series_index=0,
+            position_mm=float("nan"),
+            labels={"non_malignant": 0, "malignant": 1, "finding_size": 256},
+            boxes=BOXES,
+        )
+    )
+
+
+def parse_mammogram(serialized, image_size=(13, 10)):
+    names = ("non_malignant", "malignant")
+    return schema.parse_example(serialized, names, ("finding_size",), image_size, schema.MAMMOGRAM)
+
+
+@pytest.mark.parametrize("image_format", [schema.UINT16_ZLIB, schema.UINT16_RAW])
+def test_mammograms_come_back_with_a_shape_that_is_no_square(image_format):
+    serialized = make_mammogram(image_format)
+    dataset = tf.data.Dataset.from_tensors(serialized).map(parse_mammogram)
+    assert dataset.element_spec["image"].shape == (13, 10, 1)
+    for parsed in (parse_mammogram(tf.constant(serialized)), next(iter(dataset))):
+        assert parsed["image"].dtype == tf.uint16 and parsed["finding_size"] == 256
+        np.testing.assert_array_equal(parsed["image"][..., 0], GREY)
+        np.testing.assert_array_equal(parsed["labels"], [0, 1])
+    boxes = tf.train.Example.FromString(serialized).features.feature["image/boxes"].int64_list.value
+    assert tuple(zip(*[iter(boxes)] * 4, strict=True)) == BOXES
+
+
+def test_a_mammogram_is_no_slice_and_of_one_size():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+        parse_mammogram(make_mammogram(schema.UINT16_RAW), image_size=(13, 13))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unknown image/format"):
+        schema.parse_example(make_mammogram(schema.UINT16_RAW), ("malignant",))
+
+
+@pytest.mark.parametrize(
+    "fields, shape",
+    [
+        ({"image_size": 256}, (256, 256)),  # as written before there were mammograms
+        ({"image_size": None, "image_height": 416, "image_width": 320}, (416, 320)),
+        ({"image_size": None}, None),
+    ],
+)
+def test_info_says_the_shape_of_images_whatever_its_age(tmp_path, fields, shape):
+    others = dict.fromkeys(
+        ("dataset", "image_format", "modality", "exclusive_labels", "listed", "rejects", "source_fingerprint",
+         "tool_version", "config", "windows", "corrections", "splits")
+    )  # fmt: skip
+    lists = {"label_names": [], "extra_label_names": [], "shards": {}}
+    version = {"schema_version": schema.SCHEMA_VERSION}
+    (tmp_path / schema.INFO_NAME).write_text(json.dumps(others | lists | version | fields))
+    assert schema.DatasetInfo.load(tmp_path).image_shape == shape
+
+
 def test_resize_averages_areas_and_leaves_the_right_size_alone():
     hu = np.array([[0, 2, 10, 10], [4, 6, 10, 10], [-8, -8, 1, 1], [-8, -8, 1, 2]], np.int16)
     np.testing.assert_array_equal(

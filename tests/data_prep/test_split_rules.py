@@ -89,7 +89,7 @@ def test_the_settings_left_open_are_the_data_sets_own():
         ({"dataset": "kvasir", "fold": 2}, "--fold is 2, expected from 0 to 1"),
         ({"dataset": "isic2018", "fold": 1}, "--fold is 1, expected 0: this split has no folds"),
         ({"dataset": "covid19_ct", "fractions": SHARES}, "--fractions does not apply to covid19_ct"),
-        ({"dataset": "kvasir", "image_size": 224}, "--image-size is for CT; kvasir has photographs"),
+        ({"dataset": "kvasir", "image_size": 224}, "--image-size is for CT and mammograms; kvasir has"),
         ({"dataset": "kvasir", "compression": False}, "--no-compression is for CT"),
         ({"dataset": "kvasir", "twelve_bit_correction": False}, "--no-twelve-bit-correction is for CT"),
     ],

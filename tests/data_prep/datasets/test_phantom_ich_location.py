@@ -10,6 +10,8 @@ from data_prep.datasets.phantom_ich_location import CONFIG, DATASET
 from data_prep.labels import ICH_LABELS
 from data_prep.phantom_head_ct import PhantomConfig, make
 from data_prep.phantom_head_ct.config import plan_patients
+from data_prep.resolve_config import resolve
+from training.recipes import RECIPES
 
 
 def test_slices_have_one_label_and_the_location(tmp_path):
@@ -26,6 +28,14 @@ def test_all_bleedings_are_in_the_brain():
     kinds = {kind for plan in plan_patients(CONFIG) for kind in plan.kinds}
     assert kinds == {"intraparenchymal"}
     assert CONFIG.median_clot_mm > PhantomConfig().median_clot_mm
+
+
+def test_records_are_as_small_as_the_demonstration_needs_unless_told():
+    assert [
+        resolve(BuildConfig(DATASET.name, image_size=size), DATASET)[0].image_size for size in (None, 200)
+    ] == [DATASET.image_size, 200]
+    # The middle of such a record, without any resizing, is what the network is shown.
+    assert RECIPES["dtvit_small_phantoms"]["input_size"] * 256 // 224 == DATASET.image_size
 
 
 def test_records_are_treated_and_balanced_as_those_of_patients(tmp_path):

@@ -1,0 +1,18 @@
+"""Patches of the phantom mammograms, as `mammography_patches` cuts them.
+
+They are of the same set as `phantom_mammography`: --data-dir is `data/phantom_mammography` if not given.
+Licence: that of this package; no patient is in it.
+"""
+
+import dataclasses
+
+from data_prep.datasets import mammography_patches, phantom_mammography
+
+DATASET = dataclasses.replace(
+    mammography_patches.DATASET,
+    name="phantom_mammography_patches",
+    prepare=phantom_mammography.prepare,
+    image_size=phantom_mammography.IMAGE_SIZE_PX,
+    source_height=phantom_mammography.source_height,
+    data_folder=phantom_mammography.DATASET.name,
+)

@@ -1,0 +1,91 @@
+"""The program that makes a set of phantom mammograms."""
+
+import argparse
+import logging
+import sys
+
+from data_prep.command_line import DefaultsHelp, run
+from data_prep.errors import UserError
+from data_prep.phantom_mammography.config import PhantomMammographyConfig
+from data_prep.phantom_mammography.phantom_set import CONTACT_SHEET_FILE, make
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv=None):
+    """Makes the set that the arguments ask for and says what it holds."""
+    args = _parser().parse_args(argv)
+    config = PhantomMammographyConfig(
+        patients=args.patients,
+        image_height_px=args.image_height,
+        malignant=args.malignant,
+        benign=args.benign,
+        finding_scale=args.finding_scale,
+        monochrome1=args.monochrome1,
+        seed=args.seed,
+    )
+    if args.workers is not None and args.workers < 1:
+        raise UserError(f"--workers must be at least 1. Received: {args.workers}")
+    summary = make(args.output, config, workers=args.workers, overwrite=args.overwrite)
+    logger.info("%d images in %s; see %s", summary["images"], args.output, CONTACT_SHEET_FILE)
+    for label, count in summary["labels"].items():
+        logger.info("  %-14s %5d images (%.2f)", label, count, count / summary["images"])
+    for name, kinds in summary["findings"].items():
+        logger.info("  %-25s %4d malignant, %4d benign", name, kinds["malignant"], kinds["benign"])
+
+
+def _parser():
+    default = PhantomMammographyConfig()
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.phantom_mammography",
+        description="Draws phantom mammograms, exams of four views as DICOM files, with a manifest of their "
+        "findings and a contact sheet. The same settings make the same files. An interrupted run goes on "
+        "where it stopped; a finished one is left as it is.",
+        formatter_class=DefaultsHelp,
+    )
+    add = parser.add_argument
+    add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")
+    add("--patients", type=int, default=default.patients, metavar="N", help="number of patients")
+    add(
+        "--image-height",
+        type=int,
+        default=default.image_height_px,
+        metavar="PX",
+        help="height of the images, a multiple of 13; 3328 is full resolution",
+    )
+    add(
+        "--malignant",
+        type=float,
+        default=default.malignant,
+        metavar="SHARE",
+        help="share of the breasts with a malignant finding",
+    )
+    add(
+        "--benign",
+        type=float,
+        default=default.benign,
+        metavar="SHARE",
+        help="share of the breasts with a benign finding only",
+    )
+    add(
+        "--finding-scale",
+        type=float,
+        default=default.finding_scale,
+        metavar="F",
+        help="how many times as large as in life findings are",
+    )
+    add(
+        "--monochrome1",
+        type=float,
+        default=default.monochrome1,
+        metavar="SHARE",
+        help="share of the exams stored with dark tissue",
+    )
+    add("--seed", type=int, default=default.seed, metavar="N", help="seed of everything random")
+    add("--overwrite", action="store_true", help="replace a set that was made with other settings")
+    add("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,35 @@
+"""Random fields of several scales on a grid of pixels."""
+
+import cv2
+import numpy as np
+
+
+def field(rng, shape, wavelength_px):
+    """A smooth random field of unit deviation.
+
+    Args:
+        rng: source of randomness.
+        shape: rows and columns.
+        wavelength_px: distance of neighbouring hills.
+
+    Returns:
+        float32 of that shape.
+    """
+    cells = [max(2, round(2 * length / wavelength_px) + 2) for length in shape]
+    coarse = rng.standard_normal(cells, dtype=np.float32)
+    fine = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return fine / max(float(fine.std()), 1e-6)
+
+
+def fractal(rng, shape, longest_px, octaves, gain=0.6):
+    """Fields of halving wavelengths and falling weights, together of unit deviation."""
+    total = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        total += gain**octave * field(rng, shape, longest_px / 2**octave)
+    return total / max(float(total.std()), 1e-6)
+
+
+def smooth_step(values, low, high):
+    """0 up to `low`, 1 from `high` on, smooth between."""
+    share = np.clip((values - low) / (high - low), 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)
