@@ -1,8 +1,9 @@
 """A training step of DTViT on CPU: `python -m benchmarks.dtvit_step`.
 
 Full size (ViT-Large, 224 x 224), both tasks' cross-entropies, AdamW, each batch size in a process of its own.
-Peak memory is that of the whole process. Where timm and torch are installed, their ViT-Large with one head of
-as many classes is measured beside it, in the same way.
+Peak memory is that of the whole process. The same is measured with each encoder computed a second time for
+its gradients. Where timm and torch are installed, their ViT-Large with one head of as many classes is
+measured beside it, in the same way.
 """
 
 import importlib.util
@@ -15,13 +16,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.hifuse_sides import peak_mib
 from benchmarks.rounds import check_rounds, make_parser, write_result
+from benchmarks.sides import peak_mib
 from data_prep import command_line
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 
-OURS, TIMM = "ours", "timm"
+OURS, RECOMPUTED, TIMM = "ours", "recomputed", "timm"
 SIZE_PX, CLASSES = 224, 5
 LEARNING_RATE, WEIGHT_DECAY = 2e-5, 0.01
 
@@ -32,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="dtvit_large", help="timm is measured beside dtvit_large alone")
     parser.add_argument("--batches", nargs="+", type=int, default=(1, 8))
     parser.add_argument(
+        "--sides", nargs="+", choices=(OURS, RECOMPUTED, TIMM), help="what to measure (default: all there is)"
+    )
+    parser.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="of ours"
     )
     arguments = parser.parse_args(argv)
@@ -40,19 +44,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--batches is {list(arguments.batches)}, expected at least 1 each")
 
     rows = []
-    sides = [OURS] + ([TIMM] if arguments.model == "dtvit_large" and _has_timm() else [])
+    with_timm = arguments.model == "dtvit_large" and _has_timm()
+    if TIMM in (arguments.sides or ()) and not with_timm:
+        raise UserError("--sides timm needs timm and torch installed, and --model dtvit_large")
+    sides = arguments.sides or [OURS, RECOMPUTED, *([TIMM] if with_timm else [])]
     sys.stdout.write(HEADER)
     for batch in arguments.batches:
         for side in sides:
             seconds, memory_mib = measure(side, arguments.model, batch, arguments.precision, arguments.rounds)
             rows.append({"side": side, "batch": batch, "seconds": seconds, "memory_mib": memory_mib})
-            sys.stdout.write(f"{side:8} {batch:6} {seconds:9.2f} {seconds / batch:9.2f} {memory_mib:9.0f}\n")
+            sys.stdout.write(f"{side:10} {batch:6} {seconds:9.2f} {seconds / batch:9.2f} {memory_mib:9.0f}\n")
             sys.stdout.flush()
     settings = {"model": arguments.model, "precision": arguments.precision, "rounds": arguments.rounds}
     write_result(arguments.output, settings | {"cores": os.cpu_count(), "rows": rows})
 
 
-HEADER = f"{'side':8} {'batch':>6} {'s/step':>9} {'s/slice':>9} {'peak MiB':>9}\n"
+HEADER = f"{'side':10} {'batch':>6} {'s/step':>9} {'s/slice':>9} {'peak MiB':>9}\n"
 
 
 def measure(side: str, model: str, batch: int, precision: str, rounds: int) -> tuple[float, float]:
@@ -66,7 +73,7 @@ def _has_timm():
 
 
 def _measured(side, model, batch, precision, rounds):
-    step = _our_step(model, batch, precision) if side == OURS else _timm_step(batch)
+    step = _timm_step(batch) if side == TIMM else _our_step(model, batch, precision, side == RECOMPUTED)
     step()
     seconds = []
     for _ in range(rounds):
@@ -82,7 +89,7 @@ def _images_and_classes(batch):
     return images, generator.integers(0, 3, batch)
 
 
-def _our_step(model, batch, precision):
+def _our_step(model, batch, precision, recompute):
     import_tensorflow()
     import keras
 
@@ -91,7 +98,7 @@ def _our_step(model, batch, precision):
     from training.two_task_losses import TwoTaskLoss
 
     keras.config.set_dtype_policy(precision)
-    network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3))
+    network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3), recompute=recompute)
     network = DualTask.with_one_output(network)
     network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), TwoTaskLoss())
     images, locations = _images_and_classes(batch)

@@ -5,7 +5,13 @@ section 3.1, eqs. (1) to (4), Table 1. Built as timm's `vision_transformer` is, 
 its numbers: LayerNorm eps 1e-6 also in the last norm, exact GELU, query, key and value with bias, no dropout;
 the head reads the class token after the last norm. Initial values are timm's, but for the class token,
 which starts at zero as in the paper's code.
+
+Besides the patches that the paper cuts, tokens can be read from a stack of small convolutions (section 3.1,
+"Hybrid Architecture"), which learns from little data what a transformer alone does not. It is that of T. Xiao
+et al., "Early Convolutions Help Transformers See Better", section 4.
 """
+
+import math
 
 import keras
 
@@ -26,6 +32,8 @@ VARIANTS = {
     "vit_huge": {"patch_size": 14, **HUGE},
 }
 
+PATCH, CONV = "patch", "conv"
+
 
 def VisionTransformer(
     num_classes,
@@ -37,6 +45,8 @@ def VisionTransformer(
     embed_dim,
     mlp_dim,
     num_heads,
+    stem=PATCH,
+    recompute=False,
 ):
     """A vision transformer that classifies by its class token.
 
@@ -49,6 +59,8 @@ def VisionTransformer(
         embed_dim: Channels of a token.
         mlp_dim: Hidden channels of each encoder's MLP.
         num_heads: Attention heads; divides `embed_dim`.
+        stem: What makes tokens of the image: `"patch"` or `"conv"`, see `class_features`.
+        recompute: Whether training computes each encoder a second time instead of keeping its values.
 
     Returns:
         A functional `keras.Model` from `(batch, height, width, channels)` to `(batch, num_classes)`.
@@ -64,6 +76,8 @@ def VisionTransformer(
         embed_dim=embed_dim,
         mlp_dim=mlp_dim,
         num_heads=num_heads,
+        stem=stem,
+        recompute=recompute,
     )
     if num_classes:
         x = keras.layers.Dense(
@@ -72,11 +86,25 @@ def VisionTransformer(
     return keras.Model(image, x, name="vit")
 
 
-def class_features(image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads):
+def class_features(
+    image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads, stem=PATCH, recompute=False
+):
     """The class token after the last norm, `(batch, embed_dim)`: the encoder of ViT and of what builds on it.
 
+    Args:
+        image: The image, `(batch, height, width, channels)`.
+        patch_size: Side of a patch in pixels; divides height and width.
+        num_layers: Number of encoders.
+        embed_dim: Channels of a token.
+        mlp_dim: Hidden channels of each encoder's MLP.
+        num_heads: Attention heads; divides `embed_dim`.
+        stem: `"patch"`: tokens are linear maps of patches; timm's checkpoints fit. `"conv"`: they are what
+            convolutions of stride 2 make of the image, as many tokens as there would be patches.
+        recompute: Whether training computes each encoder a second time for its gradients instead of keeping
+            its values: about a third more time, and memory for one encoder instead of all.
+
     Raises:
-        ValueError: If the patches do not tile the image or the heads do not share the channels evenly.
+        ValueError: If an argument does not fit the others; the message names it.
     """
     height, width, channels = image.shape[1:]
     if any(side is None or side < 1 or side % patch_size for side in (height, width)):
@@ -88,9 +116,24 @@ def class_features(image, *, patch_size, num_layers, embed_dim, mlp_dim, num_hea
         raise ValueError(
             f"Expected `embed_dim` to divide by `num_heads`. Received: {embed_dim=}, {num_heads=}"
         )
+    if stem not in STEMS:
+        raise ValueError(f"Expected `stem` in {sorted(STEMS)}. Received: {stem=}")
     grid = (height // patch_size, width // patch_size)
-    initializer = fan_in_uniform(channels * patch_size**2)
-    x = keras.layers.Conv2D(
+    x = STEMS[stem](image, patch_size, embed_dim)
+    x = keras.layers.Reshape((grid[0] * grid[1], embed_dim), name="patches")(x)
+    x = ClassToken(name="class_token")(x)
+    x = PositionEmbedding(grid, name="position_embedding")(x)
+    for index in range(num_layers):
+        x = TransformerBlock(num_heads, mlp_dim, recompute=recompute, name=f"encoder_{index}")(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = keras.layers.Cropping1D((0, grid[0] * grid[1]), name="class_token_alone")(x)
+    return keras.layers.Flatten(name="class_features")(x)
+
+
+def patch_stem(image, patch_size, embed_dim):
+    """A linear map of each patch: eq. (1)."""
+    initializer = fan_in_uniform(image.shape[-1] * patch_size**2)
+    return keras.layers.Conv2D(
         embed_dim,
         patch_size,
         strides=patch_size,
@@ -98,14 +141,49 @@ def class_features(image, *, patch_size, num_layers, embed_dim, mlp_dim, num_hea
         bias_initializer=initializer.clone(),
         name="patch_embed",
     )(image)
-    x = keras.layers.Reshape((grid[0] * grid[1], embed_dim), name="patches")(x)
-    x = ClassToken(name="class_token")(x)
-    x = PositionEmbedding(grid, name="position_embedding")(x)
-    for index in range(num_layers):
-        x = TransformerBlock(num_heads, mlp_dim, name=f"encoder_{index}")(x)
-    x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
-    x = keras.layers.Cropping1D((0, grid[0] * grid[1]), name="class_token_alone")(x)
-    return keras.layers.Flatten(name="class_features")(x)
+
+
+def conv_stem(image, patch_size, embed_dim):
+    """3 x 3 convolutions of stride 2 whose channels double up to `embed_dim`, then a 1 x 1 convolution.
+
+    Raises:
+        ValueError: If `patch_size` is no power of two or `embed_dim` cannot be halved so often.
+
+    Reference:
+        Xiao et al., Early Convolutions Help Transformers See Better, section 4, Fig. 1 (`ViT_C`).
+    """
+    halvings = int(math.log2(patch_size))
+    if patch_size < 2 or 2**halvings != patch_size:
+        raise ValueError(
+            f"Expected `patch_size` to be a power of two with stem='conv'. Received: {patch_size=}"
+        )
+    narrowing = 2 ** (halvings - 1)
+    if embed_dim % narrowing:
+        raise ValueError(
+            f"Expected `embed_dim` to divide by {narrowing} with stem='conv'. Received: {embed_dim=}"
+        )
+    x = image
+    for index in range(halvings):
+        last = index == halvings - 1
+        if last:
+            # "same" pads below and on the right alone. Padding on the other sides for once centres what a
+            # token sees on the patch in whose place it stands, so that attention is drawn where it belongs.
+            x = keras.layers.ZeroPadding2D(((1, 0), (1, 0)), name="stem_padding")(x)
+        x = keras.layers.Conv2D(
+            embed_dim * 2**index // narrowing,
+            3,
+            strides=2,
+            padding="valid" if last else "same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"stem_conv_{index}",
+        )(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"stem_norm_{index}")(x)
+        x = keras.layers.ReLU(name=f"stem_relu_{index}")(x)
+    return keras.layers.Conv2D(embed_dim, 1, name="patch_embed")(x)
+
+
+STEMS = {PATCH: patch_stem, CONV: conv_stem}
 
 
 def photograph_preprocessor(image_size):

@@ -74,6 +74,15 @@ def test_first_versions_decoders_are_single_layers():
         np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1.0, rtol=1e-5)
 
 
+def test_the_small_one_reads_tokens_from_convolutions_the_papers_from_patches():
+    stems = {"small": 4, "base": 0, "large": 0, "huge": 0}
+    for name, convolutions in stems.items():
+        with keras.StatelessScope(initialize_variables=False):
+            model = keras_medformers.create_model(f"dtvit_{name}")
+        found = [layer.name for layer in model.layers if layer.name.startswith("stem_conv")]
+        assert len(found) == convolutions, name
+
+
 def test_other_tasks_and_none():
     assert set(build({"side": 4}).output) == {"side"}
     assert build(0).output_shape == (None, 24)

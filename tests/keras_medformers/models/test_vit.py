@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_medformers
 from keras_medformers.layers.position_embedding import resample_positions
@@ -66,9 +67,13 @@ def test_patches_go_row_by_row():
     assert np.flatnonzero(changed[0]).tolist() == [11]
 
 
-def test_no_layer_or_weight_has_an_automatic_name():
-    model = build()
-    classes = r"(dense|conv2d|reshape|flatten|cropping1d|layer_normalization|transformer_block)(_\d+)?"
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+def test_no_layer_or_weight_has_an_automatic_name(stem):
+    model = build(stem=stem)
+    classes = (
+        r"(dense|conv2d|re_lu|zero_padding2d|reshape|flatten|cropping1d|\w+_normalization|transformer_block)"
+        r"(_\d+)?"
+    )
 
     assert [layer.name for layer in model.layers if re.fullmatch(classes, layer.name)] == []
     paths = [variable.path for variable in model.variables]
@@ -91,11 +96,50 @@ def test_without_classes_it_gives_the_class_token():
         ({"input_shape": (32, 44, 3)}, r"input_shape=\(32, 44, 3\), patch_size=8"),
         ({"input_shape": (None, 48, 3)}, r"input_shape=\(None, 48, 3\)"),
         ({"num_heads": 5}, "embed_dim=24, num_heads=5"),
+        ({"stem": "convs"}, r"\['conv', 'patch'\]. Received: stem='convs'"),
+        ({"stem": "conv", "patch_size": 1}, "power of two .*patch_size=1"),
+        ({"stem": "conv", "input_shape": (48, 48, 3), "patch_size": 12}, "power of two .*patch_size=12"),
+        ({"stem": "conv", "embed_dim": 22, "num_heads": 2}, "divide by 4 .*embed_dim=22"),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)
+
+
+def test_a_stem_of_convolutions_doubles_channels_and_halves_the_map():
+    model = build(stem="conv")
+    shapes = [layer.output.shape[1:] for layer in model.layers if layer.name.startswith("stem_relu")]
+
+    assert shapes == [(16, 24, 6), (8, 12, 12), (4, 6, 24)]
+    assert all(model.get_layer(f"stem_conv_{index}").kernel.shape[:2] == (3, 3) for index in range(3))
+    assert model.get_layer("patch_embed").kernel.shape == (1, 1, 24, 24)
+    assert model.get_layer("position_embedding").grid == (4, 6)
+    assert model(IMAGES).shape == (2, 5)
+
+
+def test_a_stem_of_convolutions_sees_most_of_the_patch_in_whose_place_a_token_stands():
+    model = build(stem="conv", input_shape=(64, 64, 3))
+    patches = keras.Model(model.input, model.get_layer("patch_embed").output)
+    images = tf.random.stateless_normal((32, 64, 64, 3), (1, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        token = tf.reduce_sum(patches(images)[:, 4, 3])  # of rows 32 to 39 and columns 24 to 31
+    seen = np.abs(tape.gradient(token, images)).mean(axis=(0, 3))
+
+    middle = [np.average(np.arange(64), weights=seen.sum(axis=axis)) for axis in (1, 0)]
+    np.testing.assert_allclose(middle, [35.5, 27.5], atol=1.0)
+
+
+def test_a_stem_of_convolutions_is_saved_and_loaded_for_other_sizes(tmp_path):
+    square = build(stem="conv", input_shape=(32, 32, 3))
+    square.get_layer("stem_norm_0").moving_mean.assign(np.arange(6.0))
+    square.save(tmp_path / "w.keras")
+
+    loaded = keras.models.load_model(tmp_path / "w.keras")
+    np.testing.assert_array_equal(loaded(IMAGES[:, :, :32]), square(IMAGES[:, :, :32]))
+    model = build(stem="conv", input_shape=(64, 48, 3), weights=tmp_path / "w.keras")
+    np.testing.assert_array_equal(model.get_layer("stem_norm_0").moving_mean, np.arange(6.0))
 
 
 def test_initial_values_are_those_of_timm():
@@ -148,8 +192,38 @@ def test_half_precision_is_near_float32():
     assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
 
 
-def test_training_lowers_the_loss_and_moves_every_weight():
-    model = build(num_classes=2)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_recomputation_changes_no_step_and_holds_no_encoders_values(precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        plain, again = build(), build(recompute=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    calls = {True: 0, False: 0}
+    for model in (plain, again):
+        encoder = model.get_layer("encoder_0")
+        encoder.mlp.fc1.call = _counted(encoder.mlp.fc1.call, calls, model is again)
+        model.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True))
+
+    losses = [[model.train_on_batch(IMAGES, np.eye(5)[:2]) for _ in range(2)] for model in (plain, again)]
+
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    for a, b in zip(plain.weights, again.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7, err_msg=a.path)
+    assert calls[True] == 2 * calls[False]  # traced once more, for the gradients
+
+
+def _counted(call, calls, key):
+    def counted(*args, **kwargs):
+        calls[key] += 1
+        return call(*args, **kwargs)
+
+    return counted
+
+
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+def test_training_lowers_the_loss_and_moves_every_weight(stem):
+    model = build(num_classes=2, stem=stem)
     before = model.get_weights()
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)

@@ -10,6 +10,7 @@ from keras_medformers.porting import load_state_dict, read_checkpoint
 from keras_medformers.porting.__main__ import main
 
 TINY = dict(input_shape=(32, 32, 3), patch_size=8, num_layers=2, embed_dim=24, mlp_dim=32, num_heads=4)
+DTVIT = {**TINY, "classifier_dim": 6, "stem": "patch"}
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_head_of_other_classes_is_refused_and_none_needs_none(source, checkpoi
 
 @pytest.mark.parametrize("name", ["scopeformer_vit", "dtvit_small"])
 def test_heads_of_our_own_keep_their_values(source, checkpoint, name):
-    model = create_model(name, **{**TINY, "classifier_dim": 6})
+    model = create_model(name, **(DTVIT if name == "dtvit_small" else {**TINY, "classifier_dim": 6}))
     before = by_path(model)
 
     assert load_state_dict(model, checkpoint) == ["head.bias", "head.weight"]
@@ -119,13 +120,18 @@ def test_a_tensor_that_is_missing_from_the_encoder_is_named(checkpoint):
     del checkpoint["blocks.0.attn.qkv.bias"]
 
     with pytest.raises(ValueError, match="1 missing: blocks.0.attn.qkv.bias"):
-        load_state_dict(create_model("dtvit_small", **{**TINY, "classifier_dim": 6}), checkpoint)
+        load_state_dict(create_model("dtvit_small", **DTVIT), checkpoint)
+
+
+def test_a_stem_of_convolutions_is_none_that_timm_has(checkpoint):
+    with pytest.raises(ValueError, match="timm's vision transformers have.*stem_conv_0"):
+        load_state_dict(create_model("dtvit_small", **{**DTVIT, "stem": "conv"}), checkpoint)
 
 
 def test_the_command_writes_what_dtvit_starts_from(source, checkpoint, tmp_path):
     write(tmp_path / "vit.pth", checkpoint)
     output = tmp_path / "dtvit.weights.h5"
-    settings = {**TINY, "input_shape": (64, 64, 3), "classifier_dim": None}
+    settings = {**DTVIT, "input_shape": (64, 64, 3), "classifier_dim": None}
     assignments = [f"{key}={value}" for key, value in settings.items()]
 
     assert main(["dtvit_small", str(tmp_path / "vit.pth"), str(output), "--set", *assignments]) == 0
