@@ -2,14 +2,24 @@
 
 import sys
 
-from benchmarks import attention_width, feature_records, hifuse, multiply_adds, re_attention, records
+from benchmarks import (
+    attention_scaling,
+    attention_width,
+    feature_records,
+    hct,
+    hifuse,
+    multiply_adds,
+    re_attention,
+    records,
+)
 from data_prep import command_line, tfrecords
 
 
 def main(argv=None):
     """Makes the phantoms if they are not there, then runs the benchmarks one after the other."""
     tfrecords.main([])
-    for benchmark in (records, feature_records, re_attention, attention_width, multiply_adds):
+    own = (records, feature_records, re_attention, attention_width, attention_scaling, multiply_adds, hct)
+    for benchmark in own:
         benchmark.main([])
     # XLA takes minutes to compile a training step, and on CPUs it is slower.
     hifuse.main(["--sizes", "tiny", "--modes", "eager", "compiled"])

@@ -5,21 +5,18 @@ training step with cross-entropy and AdamW. Inputs are the same on both sides.
 """
 
 import importlib.util
-import multiprocessing
-import resource
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import sides
+from benchmarks.sides import LIBRARIES, peak_mib
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 
 NUM_CLASSES = 7
 SIZE_PX = 224
 LEARNING_RATE, WEIGHT_DECAY = 1e-4, 0.01
-WARM_UPS = 2
 
 ORIGINAL = "original"
 EAGER, COMPILED, XLA = "eager", "compiled", "XLA"
@@ -34,8 +31,8 @@ def images_and_labels(batch: int) -> tuple[np.ndarray, np.ndarray]:
     return images, generator.integers(0, NUM_CLASSES, batch)
 
 
-class Side:
-    """A process with one network, warm only once asked for the first time.
+class Side(sides.Side):
+    """A process with one network.
 
     Args:
         mode: `ORIGINAL` or one of `MODES`.
@@ -47,85 +44,16 @@ class Side:
     """
 
     def __init__(self, mode: str, size: str, batch: int, original: Path | None, weights: Path | None):
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, mode, size, batch, original, weights))
-        self._process.start()
-        theirs.close()
-        self._name = f"{mode} {size}"
-
-    def __enter__(self):
-        self._libraries_mib = self._receive()  # comes when the network is made
-        return self
-
-    def __exit__(self, *_):
-        self._pipe.close()
-        self._process.join(timeout=30)
-        if self._process.is_alive():
-            self._process.terminate()
-
-    def milliseconds(self, what: str) -> float:
-        """Duration of one `FORWARD` or `STEP`."""
-        return self._ask("time", what)
+        super().__init__(_make, mode, size, batch, original, weights, name=f"{mode} {size}")
 
     def logits(self) -> np.ndarray:
-        return self._ask("logits", None)
-
-    def memory_mib(self) -> tuple[float, float]:
-        """Most memory that the process has held so far, and what it held with just the libraries imported."""
-        return self._ask("peak", None), self._libraries_mib
-
-    def _ask(self, *request):
-        self._pipe.send(request)
-        return self._receive()
-
-    def _receive(self):
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            self._process.join()
-            raise RuntimeError(f"{self._name} ended with {self._process.exitcode}") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.result(FORWARD)
 
 
-def _serve(pipe, mode, size, batch, original, weights):
-    """What the process does: answers requests until the other end is closed."""
-    try:
-        if mode == ORIGINAL:
-            side = _original(size, batch, original, weights)
-        else:
-            side = _ours(mode, size, batch, weights)
-        pipe.send(side["libraries_mib"])
-        warm = set()
-        while True:
-            request, what = pipe.recv()
-            if request == "time" and what not in warm:
-                for _ in range(WARM_UPS):
-                    side[what]()
-                warm.add(what)
-            pipe.send(_answer(side, request, what))
-    except EOFError:
-        return
-    except Exception as error:  # goes to the other process, which ends the benchmark
-        pipe.send(error if isinstance(error, UserError) else RuntimeError(f"{mode} {size}: {error}"))
-
-
-def _answer(side, request, what):
-    if request == "peak":
-        return peak_mib()
-    if request == "logits":
-        return side[FORWARD]()
-    started_s = time.perf_counter()
-    side[what]()
-    return 1000 * (time.perf_counter() - started_s)
-
-
-def peak_mib() -> float:
-    """Most memory that this process has held so far."""
-    per_mib = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
+def _make(mode, size, batch, original, weights):
+    if mode == ORIGINAL:
+        return _original(size, batch, original, weights)
+    return _ours(mode, size, batch, weights)
 
 
 def _ours(mode, size, batch, weights):
@@ -163,7 +91,7 @@ def _ours(mode, size, batch, weights):
             optimizer.build(model.trainable_variables)
         return step(images, labels).numpy()
 
-    return {FORWARD: lambda: forward(images).numpy(), STEP: whole_step, "libraries_mib": libraries_mib}
+    return {FORWARD: lambda: forward(images).numpy(), STEP: whole_step, LIBRARIES: libraries_mib}
 
 
 def _original(size, batch, folder, weights):
@@ -194,7 +122,7 @@ def _original(size, batch, folder, weights):
         optimizer.step()
         return loss.item()
 
-    return {FORWARD: forward, STEP: step, "libraries_mib": libraries_mib}
+    return {FORWARD: forward, STEP: step, LIBRARIES: libraries_mib}
 
 
 def _official_code(folder):

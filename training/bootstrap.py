@@ -31,39 +31,6 @@ def log_loss_interval(losses: np.ndarray, cluster_ids: Sequence | None = None, *
     )
 
 
-def auroc_interval(
-    labels: np.ndarray, scores: np.ndarray, cluster_ids: Sequence | None = None, **options
-) -> dict:
-    """95% interval of the area under the ROC curve. Draws with positives or negatives only are left out.
-
-    Args:
-        labels: 0 or 1 per sample, shape `(n,)`.
-        scores: Predicted scores, shape `(n,)`; ties count half.
-        cluster_ids: The patient of each sample; each sample is its own cluster if not given.
-        **options: `draws`, `seed` and `level`, as in `percentile_interval`.
-
-    Returns:
-        What `percentile_interval` returns.
-    """
-    clusters = cluster_indices(cluster_ids, len(labels))
-    order = np.argsort(scores, kind="stable")
-    positive = np.asarray(labels)[order] == 1
-    sorted_scores = np.asarray(scores)[order]
-    tie_starts = np.flatnonzero(np.r_[True, sorted_scores[1:] != sorted_scores[:-1]])
-    sorted_clusters = clusters[order]
-
-    def weighted_aurocs(drawn: np.ndarray) -> np.ndarray:
-        weights = drawn[:, sorted_clusters]
-        positives = np.add.reduceat(weights * positive, tie_starts, axis=1)
-        negatives = np.add.reduceat(weights * ~positive, tie_starts, axis=1)
-        below = np.cumsum(negatives, axis=1) - negatives / 2
-        pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            return (positives * below).sum(axis=1) / pairs
-
-    return percentile_interval(weighted_aurocs, clusters, _unit(cluster_ids), **options)
-
-
 def percentile_interval(
     score: Callable[[np.ndarray], np.ndarray], clusters: np.ndarray, unit: str, **options
 ) -> dict:
@@ -146,7 +113,9 @@ def _unit(cluster_ids: Sequence | None) -> str:
 def _draw(clusters: int, samples: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """Yields how often each cluster is drawn, in blocks of draws that keep memory bounded."""
     generator = np.random.default_rng(seed)
-    shares = np.full(clusters, 1 / clusters)
     block = max(1, _WEIGHTS_AT_ONCE // samples)
     for start in range(0, draws, block):
-        yield generator.multinomial(clusters, shares, size=min(block, draws - start)).astype("float64")
+        drawn = np.empty((min(block, draws - start), clusters))
+        for times in drawn:  # counting draws takes a twentieth of the time of multinomial's numbers
+            times[:] = np.bincount(generator.integers(clusters, size=clusters), minlength=clusters)
+        yield drawn

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from training.auc import AUC_DRAWS
 from training.bootstrap import DRAWS
+from training.finding_scores import area_scores
 from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, constant_prevalence_score
 from training.metrics import by_study, multilabel_metrics
 from training.single_label import single_label_metrics
@@ -18,6 +20,9 @@ hemorrhage and its location, see `training.two_tasks`."""
 
 ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
 
+EXTRA = "extra_"
+"""How columns begin that hold what else the records say of an image, such as the type of its finding."""
+
 
 def predictions_frame(
     ids: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
@@ -25,14 +30,14 @@ def predictions_frame(
     """The table of `predictions.csv`: one row per image.
 
     Args:
-        ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`; others are left
-            out.
+        ids: Columns `source_id`, `patient_id`, `study_id`, `series_id` and `position_mm`, and those that
+            begin with `EXTRA`; others are left out.
         labels: 0 or 1, shape `(n, labels)`; one-hot where classes exclude each other.
         probabilities: Shape `(n, labels)`.
         label_names: Names of the columns of both.
 
     Returns:
-        The id columns, then `label_<name>` for each label, then `probability_<name>`.
+        The id columns, the extra ones, then `label_<name>` for each label, then `probability_<name>`.
 
     Raises:
         ValueError: If an id column is absent.
@@ -40,7 +45,8 @@ def predictions_frame(
     absent = [column for column in ID_COLUMNS if column not in ids]
     if absent:
         raise ValueError(f"`ids` must have the columns {', '.join(ID_COLUMNS)}. Absent: {', '.join(absent)}")
-    table = ids.loc[:, list(ID_COLUMNS)].reset_index(drop=True)
+    extra = [column for column in ids if column.startswith(EXTRA)]
+    table = ids.loc[:, [*ID_COLUMNS, *extra]].reset_index(drop=True)
     label_table = pd.DataFrame(
         np.asarray(labels).astype("int64"), columns=[f"label_{name}" for name in label_names]
     )
@@ -164,6 +170,7 @@ def evaluate_single_label(
     records: str = "",
     notes: Sequence[str] = (),
     draws: int = DRAWS,
+    auc_draws: int = AUC_DRAWS,
     seed: int = 0,
 ) -> dict:
     """Scores predictions of exclusive classes against the majority class and the constant prevalence.
@@ -171,7 +178,8 @@ def evaluate_single_label(
     Args:
         labels: One-hot, shape `(n, classes)`, or class indices, shape `(n,)`.
         probabilities: Shape `(n, classes)`; each row sums to 1.
-        ids: The columns of `ID_COLUMNS`, one row per image; `patient_id` is the group that is resampled.
+        ids: The columns of `ID_COLUMNS`, one row per image; `patient_id` is the group that is resampled. Of
+            two classes also those of `training.finding_scores`, where they are known.
         label_names: Names of the classes.
         train_prevalence: Share of each class in the training split.
         dataset: Name of the data set.
@@ -179,11 +187,13 @@ def evaluate_single_label(
         records: Folder of the records that were read.
         notes: What a reader has to know, such as "trained on phantoms".
         draws: Bootstrap draws.
+        auc_draws: The like for the area under the ROC curve.
         seed: Seed of the bootstrap.
 
     Returns:
         The content of `evaluation.json`: `task` ("single_label"), `dataset`, `split`, `records`,
-        `label_names`, `images` (see `single_label_metrics`), `beats_majority` (whether accuracy's whole
+        `label_names`, `images` (see `single_label_metrics`), `auc` (of two classes alone, the second against
+        the first; see `training.finding_scores.area_scores`), `beats_majority` (whether accuracy's whole
         interval lies above the share of the commonest class of this split), `train_prevalence`, `prevalence`
         (of this split), `constant_prevalence_score` (log loss of always predicting the training split's
         shares), `improvement` (share of that score that the model's loss is below it; negative if it is
@@ -191,6 +201,11 @@ def evaluate_single_label(
     """
     groups = ids["patient_id"].astype(str).to_numpy()
     images = single_label_metrics(labels, probabilities, label_names, groups, draws=draws, seed=seed)
+    areas = {}
+    if len(label_names) == 2:
+        positive = np.asarray(labels)[:, 1] if np.ndim(labels) == 2 else np.asarray(labels)
+        area_options = {"draws": auc_draws, "seed": seed}
+        areas["auc"] = area_scores(positive, probabilities[:, 1], ids, label_names[1], **area_options)
     prevalence = [images["labels"][name]["support"] / images["count"] for name in label_names]
     predicted = np.clip(np.asarray(train_prevalence, "float64"), PROBABILITY_MARGIN, 1)
     constant_score = float(-np.sum(prevalence * np.log(predicted)))
@@ -202,6 +217,7 @@ def evaluate_single_label(
         "records": str(records),
         "label_names": list(label_names),
         "images": images,
+        **areas,
         "beats_majority": lowest_accuracy is not None and lowest_accuracy > images["majority_accuracy"],
         "train_prevalence": [float(share) for share in train_prevalence],
         "prevalence": prevalence,

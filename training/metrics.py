@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from training.bootstrap import DRAWS, auroc_interval, log_loss_interval
+from training.auc import auc_with_interval
+from training.bootstrap import DRAWS, log_loss_interval
 from training.losses import LABEL_WEIGHTS, PROBABILITY_MARGIN, check_label_weights, weighted_log_loss
 
 
@@ -102,7 +103,8 @@ def multilabel_metrics(
         undefined["auroc_any"] = undefined["auroc_any_interval"] = first["undefined"]["auroc"]
         any_interval = None
     else:
-        any_interval = auroc_interval(labels[:, 0], probabilities[:, 0], patient_ids, draws=draws, seed=seed)
+        area = auc_with_interval(labels[:, 0], probabilities[:, 0], patient_ids, draws=draws, seed=seed)
+        any_interval = area["auc_interval"]
     return {
         "count": len(labels),
         "patients": None if patient_ids is None else len(set(patient_ids)),

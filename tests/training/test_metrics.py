@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from training.bootstrap import auroc_interval, log_loss_interval
+from training.auc import auc_with_interval
+from training.bootstrap import log_loss_interval
 from training.metrics import WeightedLogLoss, by_study, multilabel_metrics
 
 NAMES = ("any", "epidural", "subdural")
@@ -107,10 +108,15 @@ def test_refuses_what_has_no_score(labels, probabilities, message):
         multilabel_metrics(labels, probabilities, NAMES, WEIGHTS)
 
 
+def auroc_interval_of(*arguments, **options):
+    return auc_with_interval(*arguments, **options)["auc_interval"]
+
+
 def test_bootstrap_equals_resampling_row_by_row(predictions):
     labels, probabilities, patients = predictions
-    interval = auroc_interval(labels[:, 0], probabilities[:, 0], patients, draws=50, seed=7)
-    drawn = np.random.default_rng(7).multinomial(40, np.full(40, 1 / 40), size=50)
+    interval = auroc_interval_of(labels[:, 0], probabilities[:, 0], patients, draws=50, seed=7)
+    generator = np.random.default_rng(7)
+    drawn = [np.bincount(generator.integers(40, size=40), minlength=40) for _ in range(50)]
     aurocs, losses = [], []
     for times in drawn:
         rows = np.repeat(np.arange(200), times[patients - 10])
@@ -125,7 +131,7 @@ def test_bootstrap_equals_resampling_row_by_row(predictions):
 
 def test_bootstrap_counts_ties_half():
     labels = np.tile([0, 1], 50)
-    interval = auroc_interval(labels, np.full(100, 0.3), draws=20)
+    interval = auroc_interval_of(labels, np.full(100, 0.3), draws=20)
     assert interval["low"] == interval["high"] == 0.5
 
 
@@ -142,17 +148,17 @@ def test_bootstrap_is_seeded_and_wider_by_patient(predictions):
 
 
 def test_bootstrap_without_a_second_class_in_most_draws():
-    interval = auroc_interval(np.array([1, 0, 0]), np.array([0.9, 0.1, 0.2]), ["a", "a", "b"], draws=100)
+    interval = auroc_interval_of(np.array([1, 0, 0]), np.array([0.9, 0.1, 0.2]), ["a", "a", "b"], draws=100)
     assert interval["draws"] < 100 and interval["low"] == 1
-    alone = auroc_interval(np.array([1, 0]), np.array([0.9, 0.1]), ["a", "a"], draws=100)
+    alone = auroc_interval_of(np.array([1, 0]), np.array([0.9, 0.1]), ["a", "a"], draws=100)
     assert alone["low"] is None and "reason" in alone
 
 
 def test_blocks_of_draws_do_not_change_the_interval(predictions, monkeypatch):
     labels, probabilities, patients = predictions
-    whole = auroc_interval(labels[:, 0], probabilities[:, 0], patients, draws=64)
+    whole = auroc_interval_of(labels[:, 0], probabilities[:, 0], patients, draws=64)
     monkeypatch.setattr("training.bootstrap._WEIGHTS_AT_ONCE", 200 * 7)
-    assert auroc_interval(labels[:, 0], probabilities[:, 0], patients, draws=64) == whole
+    assert auroc_interval_of(labels[:, 0], probabilities[:, 0], patients, draws=64) == whole
 
 
 def test_studies_take_the_maximum_of_their_slices():

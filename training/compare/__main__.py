@@ -6,7 +6,8 @@
 
 A model that has no finished run in runs/MODEL_DATASET is trained first, as by `training.train`. One that
 cannot be trained is listed at the end with the reason, and the others are compared. Of each paper, those
-tables are shown in which one of the models occurs.
+tables are shown in which one of the models occurs. Of runs with two classes on the same images, at whatever
+size, the areas under the ROC curve are compared with the first run's, also in auc_differences.png.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 from training.compare.runs import read_run, run_of_model
 from training.compare.tables import compare
+from training.figures import to_png
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ def main(argv=None):
     output.mkdir(parents=True, exist_ok=True)
     (output / "compare.md").write_text(text, encoding="utf-8")
     comparison.as_frame().to_csv(output / "compare.csv", index=False)
+    for name, figure in comparison.pictures.items():
+        (output / name).write_bytes(to_png(figure))
     sys.stdout.write(text)
     logger.info("The same is in %s, and as numbers in %s", output / "compare.md", output / "compare.csv")
     if failures:
@@ -70,7 +74,7 @@ def _parser():
     )
     parser.add_argument(
         "--output", default="runs/compare", metavar="DIR",
-        help="folder for compare.md and compare.csv (default: %(default)s)",
+        help="folder for compare.md, compare.csv and pictures (default: %(default)s)",
     )
     return parser
 

@@ -31,7 +31,8 @@ class PaperRow:
     Attributes:
         name: What the paper calls it.
         model: Our name of the model; None for one that we do not have.
-        printed: Its scores as the paper prints them, one per column; `""` where it prints none.
+        printed: Its scores as the paper prints them, one per column, such as `"93.00%"` or with an interval
+            `"85.04% (83.74% to 86.36%)"`; `""` where it prints none.
         settings: Values of a run's `Config` that tell this row from others of the same model.
         other_sizes: Further models whose runs stand below this row, though the paper has not these.
     """
@@ -88,15 +89,30 @@ class PaperTable:
 
 def value_of(printed: str) -> float | None:
     """The number that a paper prints: `"93.00%"` is 0.93, `"34 M"` 34 million, `""` None."""
+    printed = printed.partition(" (")[0]
     if not printed:
         return None
     number, unit = (printed[:-1], UNITS[printed[-1]]) if printed[-1] in UNITS else (printed, "1")
     return float(decimal.Decimal(number.strip()) * decimal.Decimal(unit))
 
 
+def ends_of(printed: str) -> tuple[float, float] | None:
+    """The interval that a paper prints: of `"85.04% (83.74% to 86.36%)"` 0.8374 and 0.8636; None without."""
+    ends = printed.partition(" (")[2].removesuffix(")")
+    if not ends:
+        return None
+    low, high = ends.split(" to ")
+    return value_of(low), value_of(high)
+
+
 def percent(share: float) -> str:
     """0.93 as "93.00%"."""
     return f"{share:.2%}"
+
+
+def signed_percent(share: float) -> str:
+    """0.031 as "+3.10%"."""
+    return f"{share:+.2%}"
 
 
 def four_decimals(value: float) -> str:

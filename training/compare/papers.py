@@ -5,11 +5,12 @@ References:
     Intracranial Hemorrhage Detection", tables 2 to 5.
 
     Huo et al., "HiFuse: Hierarchical Multi-Scale Feature Fusion Network for Medical Image Classification",
-    tables 4 to 6. DTViT's are in `dtvit_tables`.
+    tables 4 to 6. DTViT's are in `dtvit_tables`, HCT's in `hct_tables`.
 """
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from training.compare.dtvit_tables import DTVIT_TABLES
+from training.compare.hct_tables import HCT_TABLES
 from training.compare.paper_table import Column, PaperRow, PaperTable, four_decimals, millions, percent
 
 SCOPEFORMER, HIFUSE = "Efficient Scopeformer", "HiFuse"
@@ -229,5 +230,5 @@ HIFUSE_6 = PaperTable(
     notes=("Each of our rows is one half; `python -m training.average` gives the mean of both.",),
 )
 
-TABLES = (TABLE_2, TABLE_3, TABLE_4, TABLE_5, HIFUSE_4, HIFUSE_5, HIFUSE_6, *DTVIT_TABLES)
+TABLES = (TABLE_2, TABLE_3, TABLE_4, TABLE_5, HIFUSE_4, HIFUSE_5, HIFUSE_6, *DTVIT_TABLES, *HCT_TABLES)
 """All tables, in the order in which they are shown."""

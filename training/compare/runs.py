@@ -11,6 +11,7 @@ import pathlib
 
 from data_prep import command_line
 from data_prep.errors import UserError
+from data_prep.schema import MAMMOGRAM
 from training import train
 from training.average import SCORES
 from training.config import CONFIG_FILE, Config
@@ -18,7 +19,7 @@ from training.config import CONFIG_FILE, Config
 logger = logging.getLogger(__name__)
 
 EVALUATION_FILE = "evaluation.json"
-KEYS_FROM_RECORDS = ("label_names", "label_weights", "task", "modality")
+KEYS_FROM_RECORDS = ("label_names", "label_weights", "task", "modality", "treatment")
 """Fields of a run's `Config` that its records fill in where the command left them."""
 
 
@@ -128,10 +129,13 @@ def _folder_of(arguments, config):
 
 def _check_settings(folder, config):
     found = Config.load(folder).to_json()
+    filled_in = [
+        *KEYS_FROM_RECORDS,
+        *(["input_size"] if found["modality"] == MAMMOGRAM else []),
+        *(["weights"] if found["first_stage"] != "none" else []),
+    ]
     changed = [
-        key
-        for key, value in config.to_json().items()
-        if value != found[key] and key not in KEYS_FROM_RECORDS
+        key for key, value in config.to_json().items() if value != found[key] and key not in filled_in
     ]
     if changed:
         raise UserError(

@@ -3,14 +3,24 @@
 import dataclasses
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from training.compare.paper_table import Column, four_decimals, percent, value_of
+from training.compare.differences import (
+    differences_by_size,
+    gains_of_the_paper,
+    has_sizes,
+    names_of_subsets,
+    pairs_on_the_same_images,
+)
+from training.compare.paper_table import Column, ends_of, four_decimals, percent, signed_percent, value_of
+from training.compare.hct_tables import AREA
 from training.compare.papers import TABLES
 from training.recipes import RECIPES, recipe
 
 ABSENT = "–"
 SETTINGS_WITHOUT_A_WORD = (
     "records", "seed", "deterministic", "shuffle_buffer", "label_names", "label_weights", "task", "modality",
+    "treatment",
 )
 """Fields of a run's `Config` in which it may differ from its recipe without being told of."""
 
@@ -39,14 +49,17 @@ class Comparison:
     """What a comparison says.
 
     Attributes:
-        sections: All runs in one table, then each paper's table to which one of them belongs.
+        sections: All runs in one table, then each paper's table to which one of them belongs, then
+            differences of areas under the ROC curve where several runs scored the same images.
         definitions: How the papers' scores may differ from ours in meaning.
         failures: Why others are not among the runs, by the name of the model or run.
+        pictures: Figures by file name.
     """
 
     sections: list[Section]
     definitions: list[str]
     failures: dict[str, str]
+    pictures: dict[str, Figure] = dataclasses.field(default_factory=dict)
 
     def as_markdown(self) -> str:
         """The tables one below the other, then the definitions and the failures."""
@@ -73,11 +86,13 @@ def compare(runs, failures) -> Comparison:
         runs: `Run`s, at least one.
         failures: Why others are not among them, by name.
     """
+    pairs = pairs_on_the_same_images(runs)
     shown = [table for table in TABLES if any(table.row_of(run.config) is not None for run in runs)]
     return Comparison(
-        [_all_runs(runs), *(_beside_paper(table, runs) for table in shown)],
+        [_all_runs(runs), *(_beside_paper(table, runs) for table in shown), *map(_difference_section, pairs)],
         list(dict.fromkeys(definition for table in shown for definition in table.definitions)),
         failures,
+        {"auc_differences.png": differences_by_size(pairs)} if any(map(has_sizes, pairs)) else {},
     )
 
 
@@ -88,9 +103,7 @@ def _beside_paper(table, runs):
     rows, records = [], []
     for index, row in enumerate(table.rows):
         rows.append([row.name, *(printed or ABSENT for printed in row.printed)])
-        keys = [column.key for column in table.columns]
-        printed = dict(zip(keys, map(value_of, row.printed), strict=True))
-        records.append(_record(name, row.name, "paper", row.model) | printed)
+        records.append(_record(name, row.name, "paper", row.model) | _printed_scores(row, table.columns))
         for run in own:
             if table.row_of(run.config) == index:
                 kind = f" ({_kind(run)})" if several_kinds else ""
@@ -105,6 +118,42 @@ def _beside_paper(table, runs):
     )
 
 
+def _difference_section(pair):
+    """A pair of runs on the same images: their areas, and how much larger the second's is."""
+    title = f"Difference of the areas under the ROC curve: {pair.other.folder} less {pair.first.folder}"
+    printed = gains_of_the_paper(pair)
+    rows, records = [], []
+    for key, name in names_of_subsets(pair.areas).items():
+        areas = pair.areas[key]
+        cells, scores = [], {"first_run": str(pair.first.folder), "positives": areas["positives"]}
+        for score, called, form in _AREAS_OF_PAIR:
+            interval = areas[f"{score}_interval"]
+            value, low, high = areas[score], interval["low"], interval["high"]
+            cells.append(_with_ends(value, low, high, form))
+            scores |= {called: value, f"{called}_low": low, f"{called}_high": high}
+        if printed:
+            cells.append(signed_percent(printed[key]) if key in printed else ABSENT)
+        rows.append([name, f"{areas['positives']:,}", *cells])
+        records.append(_record(title, name, "ours", pair.other.config.model, pair.other) | scores)
+    names = [f"{run.config.model} at {run.config.input_size} px" for run in (pair.first, pair.other)]
+    return Section(
+        f"{title}. Ours: {_kinds([pair.first, pair.other])}",
+        ["positive images", "number", *names, "difference", *(["the paper's"] if printed else [])],
+        rows,
+        [
+            f"On the {pair.images:,} images that both have scored; draws are of patients, the same for both.",
+            *pair.notes,
+        ],
+        records,
+    )
+
+
+_AREAS_OF_PAIR = (
+    ("other_auc", "first_auc", percent), ("auc", "auc", percent), ("difference", "difference", signed_percent)
+)
+"""Of what `auc_differences` gives: its key, the name in CSV files and the format."""
+
+
 def _uncounted(table, runs):
     """What to do about runs that were evaluated before their parameters were counted."""
     counts = {column.path[0] for column in table.columns if len(column.path) == 1}
@@ -117,12 +166,14 @@ def _uncounted(table, runs):
 def _all_runs(runs):
     heads = ["run", "model", "backbones", "epochs", "data set", "split", "images"]
     rows, records, notes = [], [], {}
+    with_areas = [AREA] if any("auc" in run.evaluation for run in runs) else []
     for run in runs:
         columns = [
             Column("accuracy", "accuracy", (run.level, "accuracy"), percent),
             Column("weighted_accuracy", "weighted", (run.level, "weighted_accuracy"), percent),
             Column("log_loss", "log loss", (run.level, "log_loss"), four_decimals),
             Column("constant_prevalence", "constant", ("constant_prevalence_score",), four_decimals),
+            *with_areas,
         ]
         facts = [run.config.model, _backbones(run.config), run.config.epochs, run.config.dataset,
                  run.evaluation["split"], run.evaluation[run.level]["count"]]
@@ -210,6 +261,16 @@ def _record(table, row, source, model, run=None):
     }
 
 
+def _printed_scores(row, columns):
+    """A paper's values by the columns' keys, with the ends of the intervals that it prints."""
+    scores = {}
+    for column, printed in zip(columns, row.printed, strict=True):
+        scores[column.key] = value_of(printed)
+        if ends := ends_of(printed):
+            scores |= dict(zip((f"{column.key}_low", f"{column.key}_high"), ends, strict=True))
+    return scores
+
+
 def _scores(run, columns):
     """Our values by the columns' keys, each with the ends of its interval."""
     scores = {}
@@ -224,9 +285,15 @@ def _cells(run, columns):
     cells = []
     for column in columns:
         value, low, high = _score(run.evaluation, column.path)
-        ends = "" if low is None else f" ({column.form(low)} to {column.form(high)})"
-        cells.append(ABSENT if value is None else column.form(value) + ends)
+        cells.append(_with_ends(value, low, high, column.form))
     return cells
+
+
+def _with_ends(value, low, high, form):
+    """A value as text with the ends of its interval, as far as they are there."""
+    if value is None:
+        return ABSENT
+    return form(value) + ("" if low is None else f" ({form(low)} to {form(high)})")
 
 
 def _score(evaluation, path):

@@ -8,9 +8,11 @@ Of one run, over images of its own records: similarity.png, how alike its encode
 feature_maps_*.png, its backbones' maps of one image; redundancy.png, how much the maps have in common;
 attention_first.png and attention_last.png, the heads of its first and last encoder; contact_sheet.png,
 where it finds a label in the images of which it is most sure (Grad-CAM). Numbers are in .csv files of these
-names. What a network does not have is left out.
+names. What a network does not have is left out. Of a run on mammograms: receptive_field.png, profiles of its
+effective receptive field, and receptive_field_maps.png, by side of the breast where records were made with
+--keep-laterality.
 
-Of several runs: similarity.png and .csv of all.
+Of several runs: similarity.png and .csv of all; of runs on mammograms their receptive fields.
 
 Of files: Grad-CAM over each, NAME_LABEL.png, of the picture's size; contact_sheet.png, each picture beside
 its overlay; explain.csv, the predicted and the shown label with its probability; rejects.csv, files that
@@ -24,10 +26,12 @@ import pathlib
 
 from data_prep import command_line
 from data_prep.errors import UserError
+from data_prep.schema import MAMMOGRAM
+from training.config import Config
 from training.explain import IMAGES
 from training.explain.explainer import Explainer
 from training.explain.files import explain_files
-from training.predict import find_files
+from training.predict.files import find_files
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +45,11 @@ def main(argv=None):
     runs = [pathlib.Path(run) for run in arguments.run]
     if len(runs) > 1 and arguments.paths:
         raise UserError("expected one --run to explain files with, or several --run and no files")
-    default = runs[0] / "explain" if len(runs) == 1 else runs[0].parent / "similarity"
-    output = pathlib.Path(arguments.output or default)
     if len(runs) > 1:
-        _several_runs(runs, output, arguments)
-    elif arguments.paths:
+        _several_runs(runs, arguments)
+        return
+    output = pathlib.Path(arguments.output or runs[0] / "explain")
+    if arguments.paths:
         _files(runs[0], output, arguments)
     else:
         _one_run(runs[0], output, arguments)
@@ -61,10 +65,10 @@ def make_parser():
     parser.add_argument("paths", nargs="*", metavar="PATH",
                         help="pictures, or DICOM files for a run on CT, or folders of them")
     parser.add_argument("--run", required=True, action="append",
-                        help="folder of a trained run; several to compare their encoders")
+                        help="folder of a trained run; several to compare their encoders or receptive fields")
     parser.add_argument("--output", metavar="DIR",
-                        help="folder for the results (default: RUN/explain; of several, similarity beside "
-                        "the first)")
+                        help="folder for the results (default: RUN/explain; of several, similarity or "
+                        "receptive_fields beside the first)")
     parser.add_argument("--label", metavar="NAME", help="label to show (default: the predicted one)")
     grad_cam = parser.add_argument_group("Grad-CAM")
     grad_cam.add_argument("--layer", metavar="NAME",
@@ -104,13 +108,21 @@ def _one_run(run, output, arguments):
     _write(output, pictures, tables)
 
 
-def _several_runs(runs, output, arguments):
+def _several_runs(runs, arguments):
     from data_prep.quiet_tensorflow import import_tensorflow
 
     import_tensorflow()
-    from training.explain.records import compare_encoders
+    from training.explain.records import compare_encoders, compare_receptive_fields
 
-    _write(output, *compare_encoders(runs, arguments.records, arguments.split, arguments.images))
+    of_mammograms = {run: Config.load(run).modality == MAMMOGRAM for run in runs}
+    if len(set(of_mammograms.values())) > 1:
+        others = ", ".join(str(run) for run in runs if not of_mammograms[run])
+        raise UserError(f"expected runs that are all on mammograms, or none; these are not: {others}")
+    compare, folder = compare_encoders, "similarity"
+    if of_mammograms[runs[0]]:
+        compare, folder = compare_receptive_fields, "receptive_fields"
+    output = pathlib.Path(arguments.output or runs[0].parent / folder)
+    _write(output, *compare(runs, arguments.records, arguments.split, arguments.images))
 
 
 def _write(output, pictures, tables):

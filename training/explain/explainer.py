@@ -1,15 +1,17 @@
 """Grad-CAM of a run's network, over images as they are stored."""
 
+import functools
+
 import numpy as np
 
-from data_prep.dicom_ct import read_slice
 from data_prep.errors import UserError
-from data_prep.photograph import read_photograph
 from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.schema import CT, PHOTOGRAPH
 from training.config import Config
 from training.evaluation import DUAL_TASK
 from training.figures.examples import BRAIN_WINDOW_HU
+from training.figures.mammogram import mammogram_picture
+from training.predict.kinds import KINDS
+from training.predict.preparation import preparation_of_run
 
 DEFAULT_LAYER = "feature_map"
 GRID_LAYERS = ("global_feature_map", "patch_embed")
@@ -36,16 +38,27 @@ class Explainer:
                 f"expected --label to be one of {', '.join(self.config.label_names)}, received {label!r}"
             )
         import_tensorflow()
-        import keras_medformers  # after TensorFlow came in quietly
-        from training import session, tasks
+        from training import network_input, session, tasks  # after TensorFlow came in quietly
 
         self.class_index = None if label is None else self.config.label_names.index(label)
-        self.noun, self.read = _READERS[self.config.modality]
+        self.noun = KINDS[self.config.modality].one
         self.task = tasks.task_of(self.config)
         self.model = self.task.with_one_output(session.load_model(run_dir))
         self.layer_name, self.grid = _layer_and_grid(self.model, layer_name)
-        self.preprocessor = keras_medformers.preprocessor(self.config.model, self.config.input_size)
+        self.preprocessor = network_input.preprocessor_of(self.config)
         self.crop_fraction = crop_fraction(self.preprocessor)
+
+    def read(self, path):
+        """A file's image as the records of the run hold such images.
+
+        Raises:
+            UnreadableImage: If it cannot be had.
+        """
+        return KINDS[self.config.modality].read(path, self._preparation).pixels
+
+    @functools.cached_property
+    def _preparation(self):
+        return preparation_of_run(self.config)
 
     def explain(self, images):
         """Explains raw images.
@@ -61,12 +74,13 @@ class Explainer:
             UserError: If the layer does not fit.
         """
         from keras_medformers.explain import grad_cam, overlay, place_on_picture
+        from training.explain.insight import fitting_batch
 
         inputs = np.concatenate([np.asarray(self.preprocessor(image[np.newaxis])) for image in images])
         try:
             maps, logits = grad_cam(
                 self.model, inputs, self.layer_name, self._classes(inputs), grid=self.grid,
-                batch_size=len(inputs), return_logits=True,
+                batch_size=fitting_batch(inputs, len(inputs)), return_logits=True,
             )
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -105,18 +119,12 @@ def _layer_and_grid(model, layer_name):
     return layer_name, grids[0] if gives_tokens and grids else None
 
 
-def _read_hu(path):
-    return read_slice(path).hu[..., np.newaxis]
-
-
-_READERS = {CT: ("CT slice", _read_hu), PHOTOGRAPH: ("picture", read_photograph)}
-"""By modality: what an image is called, and how it is read to what the preprocessor takes."""
-
-
 def picture_of(image):
     """A raw image as uint8 RGB; CT in the brain window."""
     if image.shape[2] == 3:
         return image
+    if image.dtype == np.uint16:
+        return np.repeat(mammogram_picture(image, None)[..., np.newaxis], 3, axis=2)
     level, width = BRAIN_WINDOW_HU
     grey = 255 * np.clip((image.astype("float32") - level) / width + 0.5, 0, 1)
     return np.repeat(np.rint(grey).astype(np.uint8), 3, axis=2)

@@ -24,6 +24,8 @@ from training.explain.class_attention import Looked, look_at_classes
 from training.two_tasks import LOCATION, columns_of
 
 BATCH_SIZE = 8
+PIXELS_PER_BATCH = BATCH_SIZE * 2**20
+"""Of larger images fewer are run at a time; of full-size mammograms one."""
 OWN, PROJECTED = "as the backbone gives them", "after projection"
 
 
@@ -91,9 +93,21 @@ def first_records(source, count, source_id=None):
     return chosen + list(serialized.take(count - len(chosen)).map(source.parse).as_numpy_iterator())
 
 
+def iterate_records(source):
+    """Yields all records of a split one by one, as dicts of numpy arrays, in the order of a digest."""
+    serialized = tf.data.TFRecordDataset([str(path) for path in source.copies[0]])
+    return serialized.map(source.parse).as_numpy_iterator()
+
+
 def prepared(records, preprocessor):
     """The records' images as the network takes them, `(images, height, width, channels)`."""
     return np.concatenate([np.asarray(preprocessor(each["inputs"][np.newaxis])) for each in records])
+
+
+def fitting_batch(inputs, batch_size):
+    """How many images of this size are run at a time: `batch_size`, or fewer."""
+    height, width = inputs.shape[1:3]
+    return max(1, min(batch_size, PIXELS_PER_BATCH // (height * width)))
 
 
 def look(model, bench, source, images=IMAGES, source_id=None, label=None):
@@ -124,7 +138,7 @@ def look(model, bench, source, images=IMAGES, source_id=None, label=None):
         tensors |= {f"{stage}: {name}": tensor for name, tensor in maps.items()}
 
     similarity, kept = [], {}
-    for outputs in layer_outputs(model, inputs, tensors, BATCH_SIZE):
+    for outputs in layer_outputs(model, inputs, tensors, fitting_batch(inputs, BATCH_SIZE)):
         if encoders:
             similarity.append(cosine_to_last([outputs.pop(layer.name) for layer in encoders]))
         for name, output in outputs.items():

@@ -6,12 +6,14 @@ import logging
 import pandas as pd
 
 from data_prep.errors import UserError
+from data_prep.schema import MAMMOGRAM
 from keras_medformers.explain import encoder_similarity, encoders_of
 from training import evaluation, figures, report, session
 from training.config import Config
 from training.explain import insight
 from training.explain.contact_sheet import contact_sheet, pair_of
 from training.explain.pictures import TITLE_LETTERS, pictures_and_tables, similarity_table, title
+from training.explain.receptive_fields import fields_of_run, profile_table
 from training.figures.canvas import wrapped
 from training.input_pipeline import ID_COLUMNS
 from training.summary import notes
@@ -52,7 +54,39 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
                     f"{config.model} on {config.dataset}, {split} split", config)
     if pairs:
         pictures["contact_sheet.png"] = figures.to_png(contact_sheet(pairs, heading))
+    if config.modality == MAMMOGRAM:
+        fields = {config.model: fields_of_run(explainer.model, bench, source, images)}
+        of_fields, profiles = _receptive_fields(fields, [(_about(config, split), *notes(config))])
+        pictures, tables = pictures | of_fields, tables | profiles
     return pictures, tables
+
+
+def compare_receptive_fields(runs, records, split, images):
+    """The receptive fields of several runs on mammograms: their pictures and the table.
+
+    Raises:
+        UserError: If something is not there.
+    """
+    fields, said = {}, []
+    for run in runs:
+        config = Config.load(run)
+        bench, source = _bench_and_source(config, records, split)
+        fields[_name(run, runs)] = fields_of_run(session.load_model(run), bench, source, images)
+        said.append((_about(config, split), *notes(config)))
+    return _receptive_fields(fields, said)
+
+
+def _receptive_fields(fields, said):
+    heading = _heading("Effective receptive field of the middle of the last map", fields, said)
+    pictures = {
+        "receptive_field.png": figures.receptive_field_profiles(fields, heading),
+        "receptive_field_maps.png": figures.receptive_field_maps(fields, heading),
+    }
+    if not any(len(of_run) > 1 for of_run in fields.values()):
+        logger.info("Left and right breasts stand together: records keep them apart if made with "
+                    "--keep-laterality")
+    pictures = {name: figures.to_png(figure) for name, figure in pictures.items()}
+    return pictures, {"receptive_field.csv": profile_table(fields)}
 
 
 def compare_encoders(runs, records, split, images):
@@ -70,17 +104,31 @@ def compare_encoders(runs, records, split, images):
         bench, source = _bench_and_source(config, records, split)
         stored = insight.first_records(source, images)
         inputs = insight.prepared(stored, bench.preprocessor)
-        name = run.name if sum(other.name == run.name for other in runs) == 1 else str(run)
+        name = _name(run, runs)
         similarities[name] = encoder_similarity(model, inputs)
-        said.append((f"{config.dataset}, {split} split, {len(stored)} images", *notes(config)))
+        said.append((f"{_about(config, split)}, {len(stored)} images", *notes(config)))
         logger.info("%s: %d encoders", run, len(similarities[name]))
-    common = [note for note in said[0] if all(note in each for each in said)]
-    own = [f"{name}: {'; '.join(rest)}" for name, each in zip(similarities, said, strict=True)
-           if (rest := [note for note in each if note not in common])]
-    lines = ["Encoders: likeness to the last one", "; ".join(common), *own]
-    heading = "\n".join(wrapped(line, TITLE_LETTERS) for line in lines if line)
+    heading = _heading("Encoders: likeness to the last one", similarities, said)
     figure = figures.encoder_similarity(similarities, heading)
     return {"similarity.png": figures.to_png(figure)}, {"similarity.csv": similarity_table(similarities)}
+
+
+def _name(run, runs):
+    """The run's name where no other has it, else its path."""
+    return run.name if sum(other.name == run.name for other in runs) == 1 else str(run)
+
+
+def _about(config, split):
+    return f"{config.dataset}, {split} split"
+
+
+def _heading(heading, names, said):
+    """A title over what is said of all runs, then over what is said of each."""
+    common = [note for note in said[0] if all(note in each for each in said)]
+    own = [f"{name}: {'; '.join(rest)}" for name, each in zip(names, said, strict=True)
+           if (rest := [note for note in each if note not in common])]
+    lines = [heading, "; ".join(common), *own]
+    return "\n".join(wrapped(line, TITLE_LETTERS) for line in lines if line)
 
 
 def _bench_and_source(config, records, split):

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from training.figures.canvas import GREY, INK, VERMILION, style_axes
+from training.figures.mammogram import mammogram_picture
 
 BRAIN_WINDOW_HU = (40, 80)
 """Level and width."""
@@ -22,8 +23,8 @@ class Example(NamedTuple):
 
     Attributes:
         title: A line or two above the picture.
-        image: A CT slice in HU, shape `(height, width)` or `(height, width, 1)`, or an RGB photograph, uint8
-            of shape `(height, width, 3)`.
+        image: A CT slice in HU or a mammogram in uint16, shape `(height, width)` or `(height, width, 1)`, or
+            an RGB photograph, uint8 of shape `(height, width, 3)`.
         labels: 0 or 1 per label.
         probabilities: Predicted probability per label.
     """
@@ -82,10 +83,12 @@ def example_sheet(
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
-    """Puts a photograph, or a CT slice in the brain window, into axes without frame."""
+    """Puts a photograph, a mammogram, or a CT slice in the brain window, into axes without frame."""
     image = np.asarray(image)
     if image.shape[2:] == (3,):
         axes.imshow(image, interpolation="antialiased")
+    elif image.dtype == np.uint16:
+        axes.imshow(mammogram_picture(image), cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
     else:
         level, width = BRAIN_WINDOW_HU
         low, high = level - width / 2, level + width / 2

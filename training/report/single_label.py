@@ -11,6 +11,7 @@ import pandas as pd
 
 from training import figures
 from training.evaluation import SINGLE_LABEL, arrays_of
+from training.report.areas import CAPTIONS, area_cards, area_figures, finding_sections
 from training.report.examples import examples_of
 from training.report.page import (
     FOOTER,
@@ -64,7 +65,8 @@ def render_single_label(
         predictions: The table of `predictions.csv`.
         label_names: Its labels.
         epochs: Rows of `metrics.jsonl`.
-        images: Photographs by source id, uint8 of shape `(height, width, 3)`.
+        images: Images by source id: photographs, uint8 of shape `(height, width, 3)`, or mammograms, uint16
+            of shape `(height, width, 1)`.
         config: Content of `config.json`.
         seen: PNG files of what the network sees, named as in `SEEN`.
 
@@ -83,7 +85,7 @@ def render_single_label(
             evaluation["constant_prevalence_score"],
             evaluation["split"],
             "cross-entropy",
-            {"val_accuracy": "accuracy", "val_f1": "F1, mean over classes"},
+            _validation_scores(epochs),
         ),
         "roc.png": figures.roc_curves(
             labels[:, mirrored:], probabilities[:, mirrored:], label_names[mirrored:]
@@ -95,6 +97,7 @@ def render_single_label(
             "predicted probability of the predicted class",
             "images",
         ),
+        **area_figures(evaluation),
     }
     examples = examples_of(predictions, label_names, images or {}, task=SINGLE_LABEL)
     if any(examples.values()):
@@ -120,6 +123,8 @@ def render_single_label(
             pictures,
             {"roc.png": "ROC curve of each class against all others."},
         ),
+        *finding_sections(evaluation),
+        picture_section("Findings of each type and size", pictures, CAPTIONS),
         picture_section(
             "Whether probabilities mean what they say",
             pictures,
@@ -143,6 +148,13 @@ def render_single_label(
     return Report(page(heading, sections), pictures)
 
 
+def _validation_scores(epochs: Sequence[Mapping]) -> dict[str, str]:
+    """The two scores of the validation split that are drawn, by key: what chose the best epoch is one."""
+    if any(row.get("val_auc") is not None for row in epochs):
+        return {"val_auc": "area under the ROC curve", "val_accuracy": "accuracy"}
+    return {"val_accuracy": "accuracy", "val_f1": "F1, mean over classes"}
+
+
 def _amount(scores: Mapping) -> str:
     amount = f"{scores['count']:,} images"
     if scores["patients"] in (None, scores["count"]):
@@ -163,7 +175,7 @@ def _summary(evaluation: Mapping) -> str:
         f"accuracy's interval lies {verdict} it",
     )
     contents.insert(1, majority)
-    return cards("Summary", [*contents, constant_card(evaluation)])
+    return cards("Summary", [*area_cards(evaluation), *contents, constant_card(evaluation)])
 
 
 def class_section(title: str, scores: Mapping) -> str:

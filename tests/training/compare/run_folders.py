@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from data_prep.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS, MAMMOGRAM_LABELS, SKIN_LESION_LABELS
 from training.config import Config
 from training.evaluation import (
     ID_COLUMNS,
     evaluate_predictions,
     evaluate_single_label,
+    predictions_frame,
     write_evaluation,
 )
 
@@ -37,6 +38,29 @@ def write_picture_run(folder, model, **settings):
         classes, probabilities, _ids(), SKIN_LESION_LABELS, [1 / 7] * 7, dataset=settings["dataset"], draws=20
     )
     return _write(folder, Config(model=model, **settings), evaluation, counted=True)
+
+
+def write_mammogram_run(folder, model="hct", count=COUNT, noise=1.0, seed=0, boxes=True, **settings):
+    """A run on mammograms with its predictions, the same labels and findings for every seed."""
+    settings = {
+        "dataset": "mammography", "records": "records", "task": "single_label", "optimizer": "adam",
+        "weight_decay": 0.0, "sharpness": "asam", "input_size": 3328, "label_names": MAMMOGRAM_LABELS,
+    } | settings  # fmt: skip
+    labels = np.arange(count) % 2
+    ids = pd.DataFrame({column: [f"{column}{number}" for number in range(count)] for column in ID_COLUMNS})
+    if boxes:
+        ids["extra_finding_type"] = np.where(labels, np.arange(count) // 2 % 4, -1)
+        ids["extra_finding_size"] = np.where(labels, 60 + 7 * np.arange(count), -1)
+    score = 1 / (1 + np.exp(-np.random.default_rng(seed).normal(labels, noise)))
+    probabilities = np.stack([1 - score, score], axis=1)
+    evaluation = evaluate_single_label(
+        labels, probabilities, ids, MAMMOGRAM_LABELS, [0.5, 0.5], dataset=settings["dataset"], draws=20,
+        auc_draws=50,
+    )
+    evaluation = _write(folder, Config(model=model, **settings), evaluation, counted=True)
+    table = predictions_frame(ids, np.eye(2, dtype=int)[labels], probabilities, MAMMOGRAM_LABELS)
+    table.to_csv(folder / "predictions.csv", index=False)
+    return evaluation
 
 
 def _ids():

@@ -2,10 +2,11 @@
 
 import json
 import os
+import pathlib
 
 import pandas as pd
 import pytest
-from run_folders import write_picture_run, write_slice_run
+from run_folders import write_mammogram_run, write_picture_run, write_slice_run
 from small_records import SIZE_PX, SMALL_HIFUSE
 
 from data_prep import command_line
@@ -83,6 +84,17 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and message in errors[0]
     assert not list(tmp_path.iterdir())
+
+
+def test_runs_of_two_stages_are_taken_for_the_models():
+    # Training has put in the size of the records, and the weights of the first stage.
+    settings = as_trained("hct", "--dataset", "mammography")
+    trained = {"weights": "patches/model.keras", "input_size": 3328, "modality": "mammogram"}
+    write_mammogram_run(pathlib.Path("runs/hct_mammography"), "hct", **settings | trained)
+    options = ["--dataset", "mammography"]
+    assert runs.run_of_model("hct", options).config.weights == "patches/model.keras"
+    with pytest.raises(UserError, match="other settings of epochs;"):
+        runs.run_of_model("hct", [*options, "--set", "epochs=1"])
 
 
 def test_a_run_with_other_settings_is_not_taken_for_the_models(tmp_path, capsys):

@@ -1,0 +1,147 @@
+"""HCT's and GMIC's speed and memory by image size: `python -m benchmarks.hct --original FOLDER`.
+
+Forward pass and training step (cross-entropy, Adam) of one image, ours compiled (`tf.function`). With a
+folder that holds the official `hct_base.py`, each size alternates with it on the same image, each side in a
+process of its own with all cores, and both must first give the same logits from the same weights. Medians,
+warm. Peak memory is that of a fresh process that does just this; "net" is the ratio of what both hold beyond
+their libraries. There is no official Def-GMIC, nor HCT with Nystrom attention.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.hct_sides import FORWARD, MODELS, ORIGINAL, OURS, STEP, make_side
+from benchmarks.rounds import check_rounds, make_parser, write_result
+from data_prep import command_line
+from data_prep.errors import UserError
+
+SIZES_PX = ("512x512", "832x640", "1664x1280", "3328x2560")
+PASSES = (FORWARD, STEP)
+LARGEST_DIFFERENCE = 1e-4
+"""Of logits, relative to the largest one."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the benchmark, prints its table and writes it as JSON."""
+    parser = make_parser("hct", "Forward pass, training step and memory of HCT and GMIC by image size.")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=("hct", "gmic"))
+    parser.add_argument("--sizes", nargs="+", type=_size, default=tuple(map(_size, SIZES_PX)), metavar="HxW")
+    parser.add_argument("--passes", nargs="+", choices=PASSES, default=PASSES)
+    parser.add_argument("--original", type=Path, help="folder of the official code, with hct_base.py")
+    arguments = parser.parse_args(argv)
+    check_rounds(arguments.rounds)
+    if arguments.original and not (arguments.original / "hct_base.py").is_file():
+        raise UserError(f"--original {arguments.original} has no hct_base.py, HCT's official code")
+
+    rows = []
+    sys.stdout.write(HEADER)
+    for model in arguments.models:
+        original = arguments.original if MODELS[model] else None
+        for size in arguments.sizes:
+            rows += measure(model, size, arguments.passes, original, arguments.rounds)
+            sys.stdout.write(table(rows[-len(arguments.passes):]))
+            sys.stdout.flush()
+    write_result(arguments.output, {"rows": rows, "rounds": arguments.rounds})
+
+
+def measure(
+    model: str, size: tuple[int, int], passes: Sequence[str], original: Path | None, rounds: int
+) -> list[dict]:
+    """Figures of one model and image size.
+
+    Returns:
+        Per pass: `model`, `height`, `width`, `what`, `milliseconds`, `memory_mib` (the peak, and that of the
+        imported libraries alone); and the last two of the official code, as `original_...`, or None.
+    """
+    rows = []
+    milliseconds = _paired_medians(model, size, passes, original, rounds)
+    for what in passes:
+        ours, theirs = milliseconds[what]
+        rows.append({
+            "model": model,
+            "height": size[0],
+            "width": size[1],
+            "what": what,
+            "milliseconds": ours,
+            "original_milliseconds": theirs,
+            "memory_mib": _memory_mib(OURS, model, size, what, None),
+            "original_memory_mib": _memory_mib(ORIGINAL, model, size, what, original) if original else None,
+        })
+    return rows
+
+
+def _paired_medians(model, size, passes, original, rounds):
+    """Per pass: median milliseconds of ours, and of the official code or None."""
+    if original is None:
+        with make_side(OURS, model, size, None, None) as ours:
+            return {what: (*_medians([ours], what, rounds), None) for what in passes}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "official.npz"
+        with make_side(ORIGINAL, model, size, original, weights) as theirs:
+            with make_side(OURS, model, size, None, weights) as ours:
+                _check_equal(ours.result(FORWARD), theirs.result(FORWARD), f"{model} at {size[0]}x{size[1]}")
+                return {what: _medians([ours, theirs], what, rounds) for what in passes}
+
+
+def _medians(sides, what, rounds):
+    timed = [[side.milliseconds(what) for side in sides] for _ in range(rounds)]
+    return [statistics.median(of_side) for of_side in zip(*timed, strict=True)]
+
+
+def _memory_mib(side, model, size, what, original):
+    with make_side(side, model, size, original, None) as alone:
+        alone.result(what)
+        return alone.memory_mib()
+
+
+def _check_equal(ours, theirs, name):
+    difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    if not difference <= LARGEST_DIFFERENCE:
+        raise RuntimeError(
+            f"The logits of {name} differ from the official code's on the same weights by {difference:.1e} "
+            f"of the largest; expected at most {LARGEST_DIFFERENCE:.0e}"
+        )
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, times, width = text.lower().partition("x")
+    if not times or not height.isdigit() or not width.isdigit() or min(int(height), int(width)) < 64:
+        raise argparse.ArgumentTypeError(
+            f"expected HEIGHTxWIDTH of at least 64 pixels each, received {text!r}"
+        )
+    return int(height), int(width)
+
+
+HEADER = (
+    f"{'what':32} {'ms':>8} {'original':>9} {'ratio':>6} {'peak MiB':>9} {'original':>9} {'ratio':>6} "
+    f"{'net':>6}\n"
+)
+
+
+def table(rows: Sequence[dict]) -> str:
+    """The rows as lines of text, below `HEADER`."""
+    lines = []
+    for row in rows:
+        what = f"{row['model']}, {row['height']}x{row['width']}, {row['what']}"
+        peak, libraries = row["memory_mib"]
+        their_peak, their_libraries = row["original_memory_mib"] or (None, None)
+        net = "-" if their_peak is None else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
+        speed = _figures(row["milliseconds"], row["original_milliseconds"], 8)
+        lines.append(f"{what:32} {speed} {_figures(peak, their_peak, 9)} {net:>6}")
+    return "\n".join(lines) + "\n"
+
+
+def _figures(ours, theirs, width):
+    if theirs is None:
+        return f"{ours:{width}.0f} {'-':>9} {'-':>6}"
+    return f"{ours:{width}.0f} {theirs:9.0f} {ours / theirs:6.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main))

@@ -1,0 +1,110 @@
+"""The sides of the serving benchmark, each in a process of its own: a Keras model, SavedModels without it."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.quiet_tensorflow import import_tensorflow
+
+PREDICT, CALL = "model.predict", "model(x)"
+
+
+class Side:
+    """A process that answers for raw pixels, timed from its start.
+
+    Args:
+        name: What to answer with: `PREDICT`, `CALL`, or anything else for a SavedModel.
+        model: A `.keras` file for the first two, else the folder of a version.
+        preprocessor: Name of the model whose preprocessing belongs before a `.keras` file.
+        first: Raw pixels that are answered once before the process counts as started.
+
+    Attributes:
+        cold_start_s: Seconds from the start of the process to the first answer.
+    """
+
+    def __init__(self, name: str, model: Path, preprocessor: str, first: np.ndarray):
+        context = multiprocessing.get_context("spawn")
+        self._name = name
+        self._pipe, theirs = context.Pipe()
+        started_s = time.perf_counter()
+        self._process = context.Process(target=_serve, args=(theirs, name, model, preprocessor), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._ask(first)
+        self.cold_start_s = time.perf_counter() - started_s
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._pipe.close()
+        self._process.join(timeout=30)
+        if self._process.is_alive():
+            self._process.terminate()
+
+    def seconds(self, pixels: np.ndarray) -> float:
+        """Duration of one answer, without the way between the processes."""
+        return self._ask(pixels)[0]
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """`(batch, labels)`; those of all outputs side by side."""
+        return self._ask(pixels)[1]
+
+    def _ask(self, pixels):
+        self._pipe.send(pixels)
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            raise RuntimeError(f"{self._name} ended with {self._process.exitcode}") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(pipe, name, model, preprocessor):
+    """What the process does: answers until the other end is closed."""
+    try:
+        answer = _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(model)
+        while True:
+            pixels = pipe.recv()
+            started_s = time.perf_counter()
+            outputs = answer(pixels)
+            pipe.send((time.perf_counter() - started_s, outputs))
+    except EOFError:
+        return
+    except Exception as error:  # goes to the other process, which ends the benchmark
+        pipe.send(RuntimeError(f"{name}: {error}"))
+
+
+def _saved_model(version):
+    tf = import_tensorflow()
+    loaded = tf.saved_model.load(str(version))  # which has to stay: the signature does not keep the variables
+    signature = loaded.signatures["serving_default"]
+
+    def answer(pixels, loaded=loaded):
+        outputs = signature(pixels=tf.constant(pixels))
+        names = sorted(name for name, x in outputs.items() if x.dtype != tf.string)
+        return np.concatenate([outputs[name].numpy() for name in names], axis=1)
+
+    return answer
+
+
+def _keras(name, path, preprocessor):
+    import_tensorflow()
+    import keras
+
+    import keras_medformers
+
+    model = keras.models.load_model(path, compile=False)
+    prepare = keras_medformers.preprocessor(preprocessor)
+
+    def answer(pixels):
+        images = prepare(pixels)
+        outputs = model.predict(images, len(images), verbose=0) if name == PREDICT else model(images)
+        outputs = outputs if isinstance(outputs, dict) else {"probabilities": outputs}
+        return np.concatenate([np.asarray(outputs[name]) for name in sorted(outputs)], axis=1)
+
+    return answer
