@@ -4,6 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_medformers.serving.pixels import Pixels
+
+
+def sample_pixels(kind: Pixels) -> list[np.ndarray]:
+    """Batches of images of a kind."""
+    if kind.are_photographs:
+        return sample_photographs()
+    return sample_mammograms() if kind.are_mammograms else sample_slices_hu()
+
 
 def sample_slices_hu(sizes_px: Sequence[int] = (512, 256), seed: int = 0) -> list[np.ndarray]:
     """Head-like slices to compare models on: air, a ring of bone, noisy brain with a bright spot.
@@ -50,4 +59,28 @@ def sample_photographs(
         picture = skin * (1 - spot) + np.array([96, 60, 48]) * spot
         noisy = picture + generator.normal(0, 8, (count, height, width, 3))
         batches.append(np.clip(np.rint(noisy), 0, 255).astype("uint8"))
+    return batches
+
+
+def sample_mammograms(
+    sizes_px: Sequence[tuple[int, int]] = ((416, 320), (208, 160)), seed: int = 0
+) -> list[np.ndarray]:
+    """Mammograms, roughly, to compare models on: half a disc of tissue at the left, with a bright spot.
+
+    Args:
+        sizes_px: Height and width of each batch's images.
+        seed: Seed of the noise.
+
+    Returns:
+        One uint16 batch per size, of shape `(batch, height, width, 1)`; the first has one image, the next
+        two, ...
+    """
+    generator = np.random.default_rng(seed)
+    batches = []
+    for count, (height, width) in enumerate(sizes_px, start=1):
+        y, x = np.mgrid[-1 : 1 : height * 1j, 0 : 1 : width * 1j]
+        breast = np.where(np.hypot(x / 0.8, y / 0.9) < 1, 1400, 0)
+        breast = np.where(np.hypot(x - 0.3, y - 0.1) < 0.1, 2600, breast)
+        noisy = breast + generator.normal(0, 60, (count, height, width)) * (breast > 0)
+        batches.append(np.clip(np.rint(noisy), 0, 4095).astype("uint16")[..., None])
     return batches

@@ -1,8 +1,6 @@
-"""SavedModels against their Keras models: in a process without Keras, on disk, and when they disagree."""
+"""SavedModels against their Keras models, on disk, and when they disagree."""
 
-import os
-import subprocess
-import sys
+import json
 
 import keras
 import numpy as np
@@ -10,32 +8,9 @@ import pytest
 import tensorflow as tf
 
 import keras_medformers
-from keras_medformers.serving import export_saved_model, sample_slices_hu
+from keras_medformers.serving import comparison, export_saved_model, sample_slices_hu
 
 LABELS = ("any", "epidural", "subdural")
-
-# TensorFlow imports Keras by itself where it is installed; None in sys.modules makes it as if it were not.
-LOAD_WITHOUT_KERAS = """
-import sys
-sys.modules["keras"] = sys.modules["keras_medformers"] = None
-import numpy as np
-import tensorflow as tf
-
-loaded = tf.saved_model.load(sys.argv[1])
-results = {}
-assert sorted(loaded.signatures) == ["features", "serving_default"], sorted(loaded.signatures)
-for name, pixels in np.load(sys.argv[2]).items():
-    default = loaded.signatures["serving_default"](pixels=tf.constant(pixels))
-    features = loaded.signatures["features"](pixels=tf.constant(pixels))
-    assert sorted(default) == ["labels", "probabilities"], sorted(default)
-    assert sorted(features) == ["features", "probabilities"], sorted(features)
-    results[name + "_probabilities"] = default["probabilities"].numpy()
-    results[name + "_labels"] = default["labels"].numpy()
-    results[name + "_features"] = features["features"].numpy()
-loaded_packages = {name.split(".")[0] for name, module in sys.modules.items() if module is not None}
-assert not loaded_packages & {"keras", "keras_medformers"}
-np.savez(sys.argv[3], **results)
-"""
 
 
 class Window(keras.layers.Layer):
@@ -46,7 +21,7 @@ class Window(keras.layers.Layer):
         return tf.clip_by_value(resized / 80, 0, 1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model():
     """A small network with BatchNorm, Dropout and moving statistics that are not the initial ones."""
     keras.utils.set_random_seed(0)
@@ -63,7 +38,7 @@ def model():
     return model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def preprocessor():
     return Window()
 
@@ -73,37 +48,35 @@ def keras_probabilities(model, preprocessor, pixels):
     return 1 / (1 + np.exp(-logits))
 
 
-def test_equals_keras_in_a_process_without_keras(model, preprocessor, tmp_path):
-    version = export_saved_model(model, preprocessor, LABELS, tmp_path / "made" / "small")
-    assert version == tmp_path / "made" / "small" / "1"
-    generator = np.random.default_rng(1)
-    slices = {
-        "one": generator.integers(-1000, 1000, (1, 512, 512, 1), "int16"),
-        "three_oblong": generator.integers(-20, 90, (3, 40, 77, 1), "int16"),
-    }
-    np.savez(tmp_path / "slices.npz", **slices)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    arguments = [str(version), str(tmp_path / "slices.npz"), str(tmp_path / "results.npz")]
-    subprocess.run(
-        [sys.executable, "-c", LOAD_WITHOUT_KERAS, *arguments], cwd=elsewhere, env=environment, check=True
-    )
-    results = np.load(tmp_path / "results.npz", allow_pickle=True)
-    for name, pixels in slices.items():
-        expected = keras_probabilities(model, preprocessor, pixels)
-        np.testing.assert_allclose(results[f"{name}_probabilities"], expected, atol=1e-4)
-        assert results[f"{name}_probabilities"].dtype == np.float32
-        assert results[f"{name}_labels"].tolist() == [[name.encode() for name in LABELS]] * len(pixels)
-        assert results[f"{name}_features"].shape == (len(pixels), 14, 14, 8)
-    assert np.ptp(results["three_oblong_probabilities"]) > 1e-3
+@pytest.fixture(scope="module")
+def version(model, preprocessor, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("made") / "deeper" / "small"
+    return export_saved_model(model, preprocessor, LABELS, directory)
+
+
+def test_equals_keras(model, preprocessor, version):
+    assert version.parts[-3:] == ("deeper", "small", "1")
+    signatures = tf.saved_model.load(str(version)).signatures
+    assert sorted(signatures) == ["explain", "features", "raw", "serving_default"]
     feature_model = keras.Model(model.input, model.get_layer("feature_map").output)
-    expected = feature_model.predict(np.asarray(preprocessor(slices["three_oblong"])), verbose=0)
-    np.testing.assert_allclose(results["three_oblong_features"], expected, atol=1e-4)
+    generator = np.random.default_rng(1)
+    for pixels in (
+        generator.integers(-1000, 1000, (1, 512, 512, 1), "int16"),
+        generator.integers(-20, 90, (3, 40, 77, 1), "int16"),
+    ):
+        default = signatures["serving_default"](pixels=tf.constant(pixels))
+        assert sorted(default) == ["labels", "probabilities"]
+        expected = keras_probabilities(model, preprocessor, pixels)
+        np.testing.assert_allclose(default["probabilities"], expected, atol=1e-4)
+        assert default["labels"].numpy().tolist() == [[name.encode() for name in LABELS]] * len(pixels)
+        features = signatures["features"](pixels=tf.constant(pixels))
+        assert sorted(features) == ["features", "probabilities"]
+        expected = feature_model.predict(np.asarray(preprocessor(pixels)), verbose=0)
+        np.testing.assert_allclose(features["features"], expected, atol=1e-4)
+    assert np.ptp(default["probabilities"]) > 1e-3
 
 
-def test_signature_has_named_typed_inputs_and_outputs(model, preprocessor, tmp_path):
-    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+def test_signature_has_named_typed_inputs_and_outputs(version):
     loaded = tf.saved_model.load(version)
     signature = loaded.signatures["serving_default"]
     _, inputs = signature.structured_input_signature
@@ -115,14 +88,59 @@ def test_signature_has_named_typed_inputs_and_outputs(model, preprocessor, tmp_p
     )
     assert outputs["labels"].dtype == tf.string
     assert (version / "assets" / "labels.txt").read_text() == "any\nepidural\nsubdural\n"
+    _, inputs = loaded.signatures["raw"].structured_input_signature
+    assert inputs == {
+        "raw": tf.TensorSpec([None], tf.string, name="raw"),
+        "shape": tf.TensorSpec([None, 2], tf.int32, name="shape"),
+    }
+    heat_maps = loaded.signatures["explain"].structured_outputs["heat_maps"]
+    assert (heat_maps.dtype, heat_maps.shape.as_list()[:2]) == (tf.float32, [None, 3])
 
 
-def test_weights_are_stored_once_and_without_the_optimizer(model, preprocessor, tmp_path):
-    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+def test_weights_are_stored_once_and_without_the_optimizer(model, version):
     weights = sum(weight.numpy().nbytes for weight in model.weights)
     stored = sum(path.stat().st_size for path in (version / "variables").iterdir())
     assert weights > 1_000_000
     assert weights <= stored < 1.05 * weights
+
+
+def test_the_card_has_what_is_given_and_the_facts_of_the_export(model, preprocessor, tmp_path):
+    given = {"dataset": "phantoms", "name": "another", "not_a_medical_device": False}
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path / "small", model_card=given)
+    card = json.loads((version / "assets" / "model_card.json").read_text())
+    assert card.pop("created").count("-") == 2
+    assert card == {
+        "dataset": "phantoms",
+        "name": "small",
+        "not_a_medical_device": True,
+        "version_of_package": keras_medformers.__version__,
+        "pixel_dtype": "int16",
+        "channels": 1,
+        "label_names": list(LABELS),
+        "input_size": [16, 16],
+    }
+
+
+def test_a_sample_that_the_signatures_refuse_is_an_error(model, preprocessor, tmp_path):
+    grey = [np.full((1, 20, 20, 1), 7, "int16")]
+    with pytest.raises(RuntimeError, match="serving_default refuses images.*below 0"):
+        export_saved_model(model, preprocessor, LABELS, tmp_path, samples=grey)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["probabilities of raw", "features", "heat_maps"])
+def test_every_signature_is_compared(model, preprocessor, tmp_path, monkeypatch, name):
+    """Each comparison in turn is made to fail."""
+    expect_close, seen = comparison._expect_close, []
+
+    def spoilt(what, received, wanted, allowed, batch):
+        seen.append(what)
+        return expect_close(what, received, wanted + 1 if what == name else wanted, allowed, batch)
+
+    monkeypatch.setattr(comparison, "_expect_close", spoilt)
+    with pytest.raises(RuntimeError, match=f"model's {name} differ from the Keras model's by 1"):
+        export_saved_model(model, preprocessor, LABELS, tmp_path, samples=sample_slices_hu((32,)))
+    assert list(tmp_path.iterdir()) == [] and name in seen
 
 
 def test_versions_count_up_and_nothing_is_overwritten(model, preprocessor, tmp_path):
@@ -149,9 +167,10 @@ def test_a_difference_is_refused_and_leaves_nothing(model, tmp_path):
 
 
 def test_not_a_number_is_refused_and_leaves_nothing(model, preprocessor, tmp_path):
-    model.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
+    spoilt = keras.models.clone_model(model)
+    spoilt.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
     with pytest.raises(RuntimeError, match="nan"):
-        export_saved_model(model, preprocessor, LABELS, tmp_path)
+        export_saved_model(spoilt, preprocessor, LABELS, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,166 @@
+"""Variants of an export answer as it does, in processes without Keras, and are what their names say."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_exports
+from tensorflow.core.protobuf import saved_model_pb2
+
+import keras_medformers
+from keras_medformers.serving import export_saved_model, sample_slices_hu
+from keras_medformers.serving.optimize import __main__ as program
+from keras_medformers.serving.optimize import optimize_saved_model, variants
+from keras_medformers.serving.optimize.flat_graph import read_flat_graph
+from keras_medformers.serving.optimize.folding import fold_scales_and_shifts
+
+LOAD_ELSEWHERE = pathlib.Path(tiny_exports.__file__).with_name("load_elsewhere.py")
+WAYS = ("saved_model", "command", "c_api")
+LABELS = ("any", "epidural", "subdural")
+SIZE_PX = 32
+PIXELS = sample_slices_hu((40, 48))[1]
+TOLERANCES = {"frozen": 1e-4, "bfloat16": 1e-2, "xla": 1e-4}
+
+
+def make_model():
+    """Each way in which BatchNorm follows a convolution, or does not, and the kernels' sizes differ."""
+    norm = keras.layers.BatchNormalization
+    image = keras.Input((SIZE_PX, SIZE_PX, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2)(image / 255.0)  # with a bias
+    x = keras.layers.ReLU()(norm()(x))
+    x = norm()(keras.layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False)(x))
+    branch = keras.layers.SeparableConv2D(16, 3, padding="same", use_bias=False)(keras.layers.ReLU()(x))
+    x = keras.layers.Add()([norm()(branch), x])
+    shared = keras.layers.Conv2D(24, 1, use_bias=False)(keras.layers.ReLU()(norm()(x)))
+    x = keras.layers.Concatenate()([norm(center=False)(shared), shared])  # used twice: stays as it is
+    x = keras.layers.Conv2D(512, 3, name="feature_map")(x)
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(6)(x))
+    model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        if len(weight.shape) == 1:
+            weight.assign(generator.uniform(0.5, 1.5, weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    preprocessor = keras_medformers.preprocessor("efficient_scopeformer", SIZE_PX)
+    return export_saved_model(make_model(), preprocessor, LABELS, tmp_path_factory.mktemp("e") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def versions(plain):
+    return {name: optimize_saved_model(plain, name) for name in ("frozen", "bfloat16")}
+
+
+def answer(version, signature="serving_default"):
+    return tf.saved_model.load(str(version)).signatures[signature](pixels=tf.constant(PIXELS))
+
+
+def size(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("variant", ["frozen", "bfloat16"])
+def test_is_served_from_a_folder_of_its_own_like_the_plain_export(plain, versions, variant):
+    version = versions[variant]
+    assert version == plain.parent.with_name(f"tiny_{variant}") / "1"
+    expected, received = answer(plain), answer(version)
+    assert received["labels"].numpy().tolist() == expected["labels"].numpy().tolist()
+    difference = np.abs(received["probabilities"] - expected["probabilities"]).max()
+    assert difference < TOLERANCES[variant]
+    assert (difference > 1e-6) == (variant == "bfloat16")
+    for folder in ("assets", "assets.extra"):
+        files = {path.name: path.read_bytes() for path in (plain / folder).iterdir()}
+        assert files and files == {path.name: path.read_bytes() for path in (version / folder).iterdir()}
+    loaded = tf.saved_model.load(str(version)).signatures
+    assert sorted(loaded) == sorted(tf.saved_model.load(str(plain)).signatures)
+
+
+@pytest.mark.parametrize("variant", ["frozen", "bfloat16"])
+def test_bad_input_is_still_refused(versions, variant):
+    signature = tf.saved_model.load(str(versions[variant])).signatures["serving_default"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Hounsfield"):
+        signature(pixels=tf.ones((1, 40, 40, 1), tf.int16))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="empty batch"):
+        signature(pixels=tf.zeros((0, 40, 40, 1), tf.int16))
+
+
+def test_frozen_has_no_variables_and_each_weight_once(plain, versions):
+    saved_model = saved_model_pb2.SavedModel.FromString((versions["frozen"] / "saved_model.pb").read_bytes())
+    operations = {node.op for node in saved_model.meta_graphs[0].graph_def.node}
+    assert not operations & {"VarHandleOp", "ReadVariableOp", "PartitionedCall", "StatefulPartitionedCall"}
+    assert not (versions["frozen"] / "variables").exists()
+    assert 0 < size(versions["frozen"]) < 1.3 * size(plain)
+
+
+def test_bfloat16_takes_half(plain, versions):
+    assert 0.45 < size(versions["bfloat16"] / "variables") / size(plain / "variables") < 0.55
+
+
+def test_batch_norm_goes_into_the_convolution_before_it(plain):
+    flat = read_flat_graph(plain)
+    before = [node.op for node in flat.graph_def.node]
+    fold_scales_and_shifts(flat)
+    after = [node.op for node in flat.graph_def.node]
+    # Of five norms three follow a convolution that nothing else reads; there are four copies of the network.
+    assert before.count("Mul") - after.count("Mul") == 3 * 4
+    assert after.count("Conv2D") == before.count("Conv2D")
+    folded = [name for name in flat.weights if "/times/" in name]
+    assert len(folded) == 3  # shared by the copies
+
+
+def test_every_loader_answers_in_a_process_without_keras(plain, versions, tmp_path):
+    """Among them TensorFlow's C API, which TensorFlow Serving loads with."""
+    np.savez(tmp_path / "pixels.npz", pixels=PIXELS)
+    requests = {
+        f"{variant}-{signature}": {"export": str(version), "signature": signature, "inputs": "pixels.npz"}
+        for variant, version in versions.items()
+        for signature in ("serving_default", "explain")
+    }
+    (tmp_path / "requests.json").write_text(json.dumps(requests))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, str(LOAD_ELSEWHERE), str(tmp_path)], env=environment, check=True)
+    for name, request in requests.items():
+        expected = answer(plain, request["signature"])
+        for way in WAYS:
+            received = np.load(tmp_path / way / f"{name}.npz", allow_pickle=True)
+            assert sorted(received) == sorted(expected)
+            tolerance = TOLERANCES[name.partition("-")[0]]
+            np.testing.assert_allclose(received["probabilities"], expected["probabilities"], atol=tolerance)
+
+
+@pytest.mark.slow
+def test_xla(plain):
+    version = optimize_saved_model(plain, "xla", samples=[PIXELS])
+    np.testing.assert_allclose(answer(version)["probabilities"], answer(plain)["probabilities"], atol=1e-4)
+    saved_model = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    functions = saved_model.meta_graphs[0].graph_def.library.function
+    compiled = [function for function in functions if function.attr["_XlaMustCompile"].b]
+    assert len(compiled) == 1 and any(node.op == "Conv2D" for node in compiled[0].node_def)
+
+
+def test_a_difference_is_refused_and_leaves_nothing(plain, monkeypatch, tmp_path):
+    strict = dataclasses.replace(variants.VARIANTS["bfloat16"], tolerance=1e-7)
+    monkeypatch.setitem(variants.VARIANTS, "bfloat16", strict)
+    with pytest.raises(RuntimeError, match="probabilities of .* bfloat16 differ .* at most 1e-07"):
+        optimize_saved_model(plain, "bfloat16", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_mistakes_are_said_in_a_line(plain, tmp_path, capsys):
+    assert program.main([str(tmp_path), "--variant", "frozen"]) == 2
+    assert "SavedModel" in capsys.readouterr().err
+    assert program.main([str(plain), "--variant", "frozen", "--directory", str(plain.parent)]) == 2
+    assert "another `directory`" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="frozen, bfloat16, xla. Received: 'int8'"):
+        optimize_saved_model(plain, "int8")

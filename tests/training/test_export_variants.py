@@ -1,0 +1,9 @@
+"""The programs know the package's variants by heart, as they show their help before TensorFlow comes in."""
+
+from benchmarks import serving
+from keras_medformers.serving import optimize
+from training import export
+
+
+def test_programs_name_the_variants_that_there_are():
+    assert export.VARIANTS == tuple(optimize.VARIANTS) == serving.VARIANTS

@@ -1,0 +1,154 @@
+"""The model that a command line names: on a server, of a run, or an export alone."""
+
+import argparse
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.errors import UserError
+from data_prep.schema import CT, MAMMOGRAM
+from keras_medformers.serving.client.client import ServingClient
+from keras_medformers.serving.client.model_client import ModelClient
+from keras_medformers.serving.client.signatures import ModelMetadata
+from training.network_input import STORED_PIXELS
+from training.predict import facts
+from training.predict.facts import Facts
+from training.predict.kinds import AS_THEY_ARE
+from training.predict.local import load_local
+from training.predict.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model that can be asked.
+
+    Attributes:
+        client: What is asked.
+        where: The server, or the folder of the export.
+        metadata: What it says of itself.
+        facts: What its run or its card says; None where neither is at hand.
+        modality: What its images are.
+        preparation: How files are read for it.
+    """
+
+    client: ModelClient
+    where: str
+    metadata: ModelMetadata
+    facts: Facts | None
+    modality: str
+    preparation: Preparation
+
+    @property
+    def task(self) -> str | None:
+        """What it was trained for; None where that is not known."""
+        return self.facts.task if self.facts else None
+
+    def to_json(self) -> dict:
+        """What answers depend on."""
+        return {
+            "name": self.metadata.name,
+            "version": self.metadata.version,
+            "where": self.where,
+            "signature": self.client.signature,
+            "architecture": self.facts.model if self.facts else None,
+            "task": self.task,
+            "modality": self.modality,
+            "preparation": self.preparation.to_json(),
+        }
+
+
+@contextlib.contextmanager
+def open_model(arguments: argparse.Namespace, signature: str) -> Iterator[OpenedModel]:
+    """Finds the model, and what is known of it.
+
+    Args:
+        arguments: Those of the program.
+        signature: The signature to ask.
+
+    Raises:
+        UserError: There is no such run or export, it says too little, or it does not fit the server's model.
+        ServerError: There is no server, or it has no such model or signature.
+    """
+    version_dir = _version_dir(arguments)
+    known = _facts(arguments, version_dir)
+    with _client(arguments, signature, version_dir, known) as client:
+        metadata = client.metadata()
+        client.predict([])  # says whether there is such a signature
+        modality = _modality(metadata)
+        where = arguments.server or str(version_dir)
+        if known and known.modality != modality:
+            raise UserError(
+                f"{arguments.run or arguments.export} is about images of modality {known.modality}, and the "
+                f"model at {where} takes {modality}; name the run or export that is served"
+            )
+        preparation = _preparation(arguments, known, modality)
+        yield OpenedModel(client, where, metadata, known, modality, preparation)
+
+
+def _version_dir(arguments: argparse.Namespace) -> Path | None:
+    if arguments.export:
+        return facts.version_of_export(arguments.export)
+    # The export of a run that a server has need not be here.
+    return None if arguments.server else facts.version_of_run(arguments.run)
+
+
+def _facts(arguments: argparse.Namespace, version_dir: Path | None) -> Facts | None:
+    if arguments.run:
+        return facts.facts_of_run(arguments.run)
+    return facts.facts_of_export(version_dir) if version_dir else None
+
+
+def _client(
+    arguments: argparse.Namespace, signature: str, version_dir: Path | None, known: Facts | None
+) -> ModelClient:
+    if not arguments.server:
+        return load_local(version_dir, signature, arguments.batch_size)
+    try:
+        return ServingClient(
+            arguments.server, arguments.model_name or _name_on_server(version_dir, known), arguments.protocol,
+            signature, arguments.batch_size, arguments.concurrency, arguments.timeout, arguments.retries,
+        )
+    except ValueError as error:
+        raise UserError(f"--server {arguments.server} cannot be asked: {error}") from error
+
+
+def _name_on_server(version_dir: Path | None, known: Facts | None) -> str:
+    if version_dir:
+        return version_dir.resolve().parent.name
+    if known:
+        return known.model
+    raise UserError("expected --model-name, the name under which the server has the model")
+
+
+def _modality(metadata: ModelMetadata) -> str:
+    for signature in metadata.signatures.values():
+        pixels = signature.inputs.get("pixels")
+        for modality, (channels, dtype) in STORED_PIXELS.items():
+            if pixels and pixels.shape and (pixels.shape[-1], pixels.dtype) == (channels, dtype):
+                return modality
+    raise UserError(
+        f"model {metadata.name} has no signature that takes the pixels of a {', '.join(STORED_PIXELS)}; "
+        "expected one that `make export` wrote"
+    )
+
+
+def _preparation(arguments: argparse.Namespace, known: Facts | None, modality: str) -> Preparation:
+    if arguments.treatment and modality != CT:
+        raise UserError(f"--treatment is for CT slices, and the model takes images of modality {modality}")
+    if known is None and modality == MAMMOGRAM:
+        raise UserError(
+            "nothing says at which scale the model takes mammograms; name its run by --run or its export by "
+            "--export beside --server"
+        )
+    if known is None and modality == CT and not arguments.treatment:
+        raise UserError(
+            "nothing says how the slices were treated that the model learned from; name its run by --run or "
+            f"its export by --export, or say it by --treatment ({AS_THEY_ARE}: they were not)"
+        )
+    preparation = known.preparation if known else Preparation()
+    if not arguments.treatment:
+        return preparation
+    treatment = None if arguments.treatment == AS_THEY_ARE else arguments.treatment
+    return dataclasses.replace(preparation, treatment=treatment)
