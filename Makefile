@@ -3,9 +3,10 @@
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-PHANTOMS := $(if $(filter hifuse% imagenet_backbone,$(MODEL)),skin,$(if $(filter dtvit%,$(MODEL)),ich_location,head_ct))
+MAMMO    := $(if $(filter hct% gmic% def_gmic%,$(MODEL)),mammography$(if $(findstring _patches,$(MODEL)),_patches))
+PHANTOMS := $(or $(MAMMO),$(if $(filter hifuse% imagenet_backbone,$(MODEL)),skin,$(if $(filter dtvit%,$(MODEL)),ich_location,head_ct)))
 DATASET  ?= phantom_$(PHANTOMS)
-DATA_DIR ?= data/$(DATASET)
+DATA_DIR ?= data/$(DATASET:_patches=)
 RECORDS  ?= records/$(DATASET)
 BACKBONE ?=
 RUN      ?= runs/$(MODEL)$(if $(BACKBONE),_$(BACKBONE))_$(DATASET)
@@ -21,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 given = $(if $(filter-out file,$(origin $(2))), $(1) $($(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tfrecords train evaluate predict explain compare export treat restyle benchmark test lint clean
+.PHONY: help setup tfrecords train evaluate predict explain compare export serving treat restyle benchmark test lint clean
 
 help: ## Show the targets and their variables
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,7 +36,7 @@ help: ## Show the targets and their variables
 setup: $(INSTALLED) ## Make the virtual environment and install the package into it
 
 $(INSTALLED): setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e ".[decoders,test]" && touch $@
+	$(PYTHON) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e ".[decoders,reports,serving,test]" && touch $@
 
 tfrecords: setup ## Make records of DATASET in DATA_DIR; without them, of phantoms made for it
 	$(PY) -m data_prep.tfrecords --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) $(ARGS)
@@ -46,8 +47,8 @@ train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes th
 evaluate: setup ## Score RUN on its test split again and rewrite its report
 	$(PY) -m training.evaluate --run $(RUN) $(ARGS)
 
-predict: setup ## Classify the files in DATA_DIR with the SavedModel of RUN
-	$(PY) -m training.predict --run $(RUN) $(DATA_DIR) $(ARGS)
+predict: setup ## Classify the files in DATA_DIR with the SavedModel of RUN, here or on a server (ARGS)
+	$(PY) -m training.predict$(if $(findstring --export,$(ARGS)),, --run $(RUN))$(if $(findstring --dicomweb,$(ARGS)),, $(DATA_DIR)) $(ARGS)
 
 explain: setup ## Draw what RUN's model sees of its own records, or of the files in DATA_DIR if given
 	$(PY) -m training.explain --run $(RUN)$(call given,,DATA_DIR) $(ARGS)
@@ -58,6 +59,9 @@ compare: setup ## Train MODELS where needed; print the papers' tables beside the
 export: setup ## Write the next version of RUN's SavedModel
 	$(PY) -m training.export --run $(RUN) $(ARGS)
 
+serving: setup ## Write the files that TensorFlow Serving needs for RUN's exports, into OUTPUT (serving/)
+	$(PY) -m keras_medformers.serving.server_files --exports $(or $(wildcard $(RUN)/export/*),$(RUN)) --output $(or $(OUTPUT),serving) $(ARGS)
+
 treat: setup ## Take the head holder out of the CT slices in DATA_DIR and show it, into OUTPUT (ich_location)
 	$(PY) -m data_prep.head_treatment$(call given,--data-dir,DATA_DIR) --output $(OUTPUT) $(ARGS)
 
@@ -67,8 +71,8 @@ restyle: setup ## Redraw the pictures in DATA_DIR into OUTPUT in the style of th
 benchmark: setup ## Measure speed and memory side by side with the alternatives
 	$(PY) -m benchmarks
 
-test: setup ## Run all tests
-	$(PY) -m pytest $(ARGS)
+test: setup ## Run all tests, in two processes
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Check the code's style
 	$(PY) -m flake8 data_prep keras_medformers training benchmarks tests $(ARGS)

@@ -112,9 +112,9 @@ def test_predict_gives_what_the_keras_model_gives(run, real_rsna_dir, tmp_path):
 
     run_dir, _ = run
     output = make("predict", RUN=run_dir, DATA_DIR=real_rsna_dir / "stage_2_train",
-                  ARGS=f"--output {tmp_path / 'table.csv'}")
+                  ARGS=f"--output {tmp_path / 'out'}")
 
-    table = pd.read_csv(tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(table) == len(CT_SAMPLES)
     assert f"{len(NOT_CT_SAMPLES)} files set aside" in output
     model = keras.models.load_model(run_dir / "model.keras", compile=False)
@@ -181,8 +181,8 @@ def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
     pictures = sorted(folder.iterdir())[:6]
     for path in pictures:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    output = make("predict", RUN=run_dir, DATA_DIR=tmp_path, ARGS=f"--output {tmp_path / 'table.csv'}")
-    table = pd.read_csv(tmp_path / "table.csv")
+    output = make("predict", RUN=run_dir, DATA_DIR=tmp_path, ARGS=f"--output {tmp_path / 'out'}")
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert list(table.columns) == ["file", "class", *SKIN_LESION_LABELS] and len(table) == 6
     np.testing.assert_allclose(table[list(SKIN_LESION_LABELS)].sum(axis=1), 1, atol=1e-5)
     assert set(table["class"]) <= set(SKIN_LESION_LABELS)
@@ -251,7 +251,23 @@ def test_train_and_predict_of_two_tasks(tmp_path):
         assert (run_dir / name).is_file(), name
     make(
         "predict", RUN=run_dir, DATA_DIR=tmp_path / "data" / "stage_2_train",
-        ARGS=f"--output {tmp_path / 'table.csv'}",
+        ARGS=f"--output {tmp_path / 'out'}",
     )
-    table = pd.read_csv(tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(table) == 96 and {"hemorrhage", "location", "ich", "subtentorial"} <= set(table.columns)
+
+
+@pytest.mark.parametrize(
+    "model, dataset, data_dir",
+    [
+        ("hct", "phantom_mammography", "data/phantom_mammography"),
+        ("def_gmic", "phantom_mammography", "data/phantom_mammography"),
+        ("hifuse_tiny", "phantom_skin", "data/phantom_skin"),
+        ("scopeformer", "phantom_head_ct", "data/phantom_head_ct"),
+    ],
+)
+def test_make_names_the_phantoms_that_fit_the_model(model, dataset, data_dir):
+    command = ["make", "-n", "-C", str(ROOT), "train", f"MODEL={model}", f"VENV={sys.prefix}", "-o", "setup"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"--model {model} --dataset {dataset} --data-dir {data_dir} --records records/{dataset}" in said
+    assert f"--run runs/{model}_{dataset}" in said

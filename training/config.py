@@ -9,6 +9,7 @@ import pathlib
 from data_prep.errors import UserError
 
 CONFIG_FILE = "config.json"
+MODEL_FILE = "model.keras"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,23 +22,35 @@ class Config:
         records: Folder of the TFRecords.
         model_config: Settings of the architecture, see the model's builder.
         weights: `"none"`, or a `.weights.h5` or `.keras` file of the whole model to start from.
+        first_stage: Recipe of a training on patches that comes first and gives `weights`, or `"none"`.
         backbone_weights: `"imagenet"`, `"none"`, or for each backbone one of these or a weights file; of no
             effect for models without backbones.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up.
-        input_size: Side of the network's input in pixels.
-        batch_size: Images per step, over all devices together.
+        input_size: Side of the network's input in pixels. Mammograms are taken as their records hold them;
+            theirs is the height of these, filled in.
+        batch_size: Images per optimizer step, over all devices together.
+        accumulation_steps: Micro-batches that each device's share of a step is divided into, to be in memory
+            one after another. Batch normalisation sees one at a time.
+        recompute: Whether to keep in memory only what lies between blocks, and to compute the rest again for
+            gradients.
         epochs: Passes over the training split.
         learning_rate: Peak of the schedule.
         final_learning_rate: Where the cosine ends.
         warmup_epochs: Linear rise to the peak.
-        optimizer: `"adamw"`, or `"sgd"` without momentum.
+        optimizer: `"adamw"`, `"adam"`, which has no weight decay, or `"sgd"` without momentum.
         weight_decay: Not on biases and norms.
+        clip_norm: Length to which a longer gradient of all weights together is shortened; 0 for no limit.
+        sharpness: `"sam"` or `"asam"` for sharpness-aware minimisation, plain or adaptive, around the
+            optimizer; it doubles the time of a step. Else `"none"`.
+        rho: How far from the weights that takes its gradient.
+        eta: Added to the size of each weight by `"asam"`.
         label_weights: Weight of each label in the loss; left empty, all labels weigh the same. For
             labels that may occur together only.
         task_weights: Weight of each task in the loss, for models that have several; left empty, all weigh
             the same.
-        augmentation: `"none"`; for CT `"soft"`, `"hard"` or `"dtvit"` (its paper's); for photographs
-            `"crop"`, a random crop of random shape, resized, and a random exchange of left and right.
+        augmentation: `"none"`; for CT `"soft"`, `"hard"` or `"dtvit"` (its paper's); for mammograms
+            `"flips_noise"`; for photographs `"crop"`, a random crop of random shape, resized, and a random
+            exchange of left and right.
         crop_min_area: Smallest share of a photograph that `"crop"` leaves.
         feature_records: `"auto"` trains on stored backbone features wherever nothing below the
             projections trains; `"never"` runs the backbones in every step.
@@ -48,10 +61,12 @@ class Config:
         seed: Seed of weights, order and augmentation.
         deterministic: Whether to ask TensorFlow for deterministic operations, too. The order of
             the data depends on the seed alone either way.
-        label_names: Names of the outputs in order; filled in from the records, as the next two are.
+        label_names: Names of the outputs in order; filled in from the records, as the next three are.
         task: `"multilabel"`; `"single_label"` where an image has exactly one of the labels; or `"dual_task"`
             where the model tells hemorrhage and its location.
-        modality: `"ct"` or `"photograph"`.
+        modality: `"ct"`, `"photograph"` or `"mammogram"`.
+        treatment: How the slices of the records were treated, see `data_prep.head_treatment`; None where
+            they were left as they are.
     """
 
     model: str
@@ -59,16 +74,23 @@ class Config:
     records: str
     model_config: dict = dataclasses.field(default_factory=dict)
     weights: str = "none"
+    first_stage: str = "none"
     backbone_weights: str | tuple[str, ...] = "imagenet"
     frozen_fraction: float = 1.0
     input_size: int = 256
     batch_size: int = 32
+    accumulation_steps: int = 1
+    recompute: bool = False
     epochs: int = 30
     learning_rate: float = 3e-4
     final_learning_rate: float = 1e-6
     warmup_epochs: float = 1.0
     optimizer: str = "adamw"
     weight_decay: float = 0.01
+    clip_norm: float = 0.0
+    sharpness: str = "none"
+    rho: float = 0.05
+    eta: float = 0.01
     label_weights: tuple[float, ...] = ()
     task_weights: tuple[float, ...] = ()
     augmentation: str = "none"
@@ -82,26 +104,38 @@ class Config:
     label_names: tuple[str, ...] = ()
     task: str = "multilabel"
     modality: str = "ct"
+    treatment: str | None = None
 
     def __post_init__(self):
-        _expect_one_of("augmentation", self.augmentation, ("none", "soft", "hard", "dtvit", "crop"))
+        _expect_one_of(
+            "augmentation", self.augmentation, ("none", "soft", "hard", "dtvit", "flips_noise", "crop")
+        )
         _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
         _expect_one_of("precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
-        _expect_one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        _expect_one_of("optimizer", self.optimizer, ("adamw", "adam", "sgd"))
+        _expect_one_of("sharpness", self.sharpness, ("none", "sam", "asam"))
         _expect_one_of("task", self.task, ("multilabel", "single_label", "dual_task"))
-        _expect_one_of("modality", self.modality, ("ct", "photograph"))
-        for name in ("batch_size", "epochs", "input_size", "shuffle_buffer"):
+        _expect_one_of("modality", self.modality, ("ct", "photograph", "mammogram"))
+        for name in ("accumulation_steps", "batch_size", "epochs", "input_size", "shuffle_buffer"):
             if getattr(self, name) < 1:
                 raise UserError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if not 0 <= self.frozen_fraction <= 1:
             raise UserError(f"expected frozen_fraction within [0, 1], received {self.frozen_fraction}")
         if not 0 < self.crop_min_area <= 1:
             raise UserError(f"expected crop_min_area within (0, 1], received {self.crop_min_area}")
-        for name in ("feature_copies", "final_learning_rate", "seed", "warmup_epochs", "weight_decay"):
+        for name in (
+            "clip_norm", "eta", "feature_copies", "final_learning_rate", "seed", "warmup_epochs",
+            "weight_decay",
+        ):
             if not getattr(self, name) >= 0:
                 raise UserError(f"expected {name} of at least 0, received {getattr(self, name)}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UserError(f"expected a finite learning_rate above 0, received {self.learning_rate}")
+        for name in ("learning_rate", "rho"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"expected a finite {name} above 0, received {getattr(self, name)}")
+        if self.optimizer == "adam" and self.weight_decay:
+            raise UserError(
+                f"expected weight_decay=0 with optimizer='adam', received {self.weight_decay}; 'adamw' decays"
+            )
 
     def with_overrides(self, assignments):
         """A copy with `key=value` texts applied in turn, values read as JSON where they are.

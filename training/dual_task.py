@@ -29,7 +29,6 @@ class DualTask:
     monitor = "val_log_loss"
     higher_is_better = False
     stored_labels = ICH_LABELS
-    stored_extra_labels = (balance.LOCATION,)
     num_classes = {task: len(names) for task, names in CLASSES_OF_TASKS.items()}
     label_names = CLASS_NAMES
     exported_labels = CLASSES_OF_TASKS

@@ -1,8 +1,8 @@
 """Records to batches.
 
 Training data is one endless-looking dataset of all epochs that are left. The order within an epoch
-depends on the seed and the epoch's number alone, as do the crops of photographs, so a resumed run reads
-what an uninterrupted one would have.
+depends on the seed and the epoch's number alone, as do crops of photographs and noise of mammograms, so
+a resumed run reads what an uninterrupted one would have.
 """
 
 import dataclasses
@@ -15,6 +15,8 @@ from data_prep import schema
 from data_prep.errors import UserError
 
 ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
+EXTRA = "extra_"
+"""How the names of an image's further labels begin, such as the type of its finding."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Source:
         copies: Lists of shard paths; epoch e reads the list e modulo their number. One list,
             unless augmented copies were stored.
         count: Records in one list of shards.
-        parse: TensorFlow function from a serialized record to `{"inputs", "labels", *ID_COLUMNS}`.
+        parse: TensorFlow function from a serialized record to `{"inputs", "labels", *ID_COLUMNS}`,
+            and further labels under names that begin with `EXTRA`.
         prepare: TensorFlow function from inputs to the model's input.
         augment: The like from and to batches of the model's input; for training only.
         one_by_one: Whether inputs have sizes of their own, so that `prepare` takes single ones; else it
@@ -76,7 +79,7 @@ def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buff
         )
 
     def to_model(inputs, labels):
-        if not source.one_by_one:
+        if not (source.one_by_one or source.prepare_to_train):
             inputs = source.prepare(inputs)
         return source.augment(inputs) if source.augment else inputs, labels
 
@@ -117,13 +120,17 @@ def evaluation_batches(source, batch_size):
 
 
 def labels_and_ids(source):
-    """Labels `(records, labels)` and a dict of id columns, in the order of `evaluation_batches`."""
-    columns_of = lambda record: {key: record[key] for key in ("labels", *ID_COLUMNS)}
+    """Labels `(records, labels)` and a dict of columns, in the order of `evaluation_batches`.
+
+    The columns are the ids and the further labels.
+    """
+    columns_of = lambda record: {key: value for key, value in record.items() if key != "inputs"}
     batches = list(_parsed(_records_in_order(source), columns_of, source).batch(1024).as_numpy_iterator())
     columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     labels = columns.pop("labels")
-    ids = {key: columns[key].astype("U") if key.endswith("_id") else columns[key] for key in ID_COLUMNS}
-    return labels, ids
+    further = [key for key in columns if key not in ID_COLUMNS]
+    columns = {key: columns[key] for key in (*ID_COLUMNS, *further)}
+    return labels, {key: each.astype("U") if each.dtype == object else each for key, each in columns.items()}
 
 
 def stored_images(source, source_ids=None, count=None):
@@ -157,7 +164,7 @@ def _parsed(records, part, source):
                        deterministic=True)
 
 
-def image_source(info, split, preprocessor, augment=None, crop=None, task=None):
+def image_source(info, split, preprocessor, augment=None, prepare_to_train=None, task=None):
     """Images from the records of `data_prep`, prepared by the model's own preprocessor.
 
     Args:
@@ -165,7 +172,8 @@ def image_source(info, split, preprocessor, augment=None, crop=None, task=None):
         split: Name of the split.
         preprocessor: From batches of stored images to the model's input.
         augment: From and to batches of the model's input; for training.
-        crop: From a photograph and its key to the model's input; for training.
+        prepare_to_train: From a stored image and its key to the model's input; for training, in place of
+            the preprocessor.
         task: What the labels are for, see `training.tasks`; by default they are the records' own.
 
     Raises:
@@ -176,13 +184,15 @@ def image_source(info, split, preprocessor, augment=None, crop=None, task=None):
             f"the records in {info.records_dir} have no images in their {split} split; make them anew "
             "of more images, or with other --fractions"
         )
-    sized = info.image_size is not None
-    stored = (task.stored_labels, task.stored_extra_labels) if task else (info.label_names, ())
+    label_names = task.stored_labels if task else info.label_names
 
     def parse(serialized):
-        record = schema.parse_example(serialized, *stored, info.image_size, info.modality)
+        record = schema.parse_example(
+            serialized, label_names, info.extra_label_names, info.image_shape, info.modality
+        )
         return {"inputs": record["image"], "labels": task.labels(record) if task else record["labels"],
-                **{key: record[key] for key in ID_COLUMNS}}
+                **{key: record[key] for key in ID_COLUMNS},
+                **{f"{EXTRA}{name}": record[name] for name in info.extra_label_names}}
 
     def prepare_one(image):
         return preprocessor(image[tf.newaxis])[0]
@@ -191,8 +201,8 @@ def image_source(info, split, preprocessor, augment=None, crop=None, task=None):
         [info.shard_files(split)],
         info.count(split),
         parse,
-        prepare=preprocessor if sized else prepare_one,
+        prepare=preprocessor if info.image_shape else prepare_one,
         augment=augment,
-        one_by_one=not sized,
-        prepare_to_train=crop,
+        one_by_one=info.image_shape is None,
+        prepare_to_train=prepare_to_train,
     )

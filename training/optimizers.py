@@ -1,12 +1,17 @@
 """Optimizer and learning-rate schedule of a run."""
 
 import keras
+import tensorflow as tf
 
-OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+}
 
 
 def make_optimizer(config, steps_per_epoch):
-    """AdamW or SGD with a linear warm-up and a cosine.
+    """The run's optimizer with a linear warm-up and a cosine; with loss scaling where float16 needs it.
 
     Args:
         config: The run's `Config`.
@@ -24,11 +29,20 @@ def make_optimizer(config, steps_per_epoch):
         warmup_target=config.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    return OPTIMIZERS[config.optimizer](schedule, weight_decay=config.weight_decay)
+    # Each device clips its share of the gradient before they are added up.
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    clip_norm = config.clip_norm / devices or None
+    optimizer = OPTIMIZERS[config.optimizer](
+        schedule, weight_decay=config.weight_decay, global_clipnorm=clip_norm
+    )
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def exclude_vectors_from_decay(optimizer, variables):
     """Takes biases, norms' scales and shifts and other vectors out of the weight decay."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     optimizer.exclude_from_weight_decay(
         var_list=[variable for variable in variables if len(variable.shape) < 2]
     )

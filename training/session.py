@@ -12,12 +12,13 @@ import pandas as pd
 import tensorflow as tf
 
 from data_prep.errors import UserError
-from data_prep.schema import DatasetInfo
+from data_prep.schema import MAMMOGRAM, PHOTOGRAPH, DatasetInfo
 from keras_medformers.models.backbones import save_backbone_weights
 from keras_medformers.registry import list_settings
 from keras_medformers.serving.export import export_saved_model
+from keras_medformers.serving.optimize import optimize_saved_model
 from training import callbacks, evaluation, report
-from training.config import CONFIG_FILE, Config
+from training.config import CONFIG_FILE, MODEL_FILE, Config
 from training.distribution import make_strategy
 from training.explain.pictures import report_pictures
 from training.input_pipeline import (
@@ -27,20 +28,22 @@ from training.input_pipeline import (
     stored_images,
     training_batches,
 )
+from training.model_card import make_model_card
+from training.network_input import STORED_PIXELS
 from training.optimizers import exclude_vectors_from_decay, make_optimizer
+from training.stepwise import stepwise
 from training.summary import notes
 from training.tasks import TASKS, task_name
 from training.workbench import Workbench
 
 logger = logging.getLogger(__name__)
 
-MODEL_FILE = "model.keras"
 BACKBONES_FOLDER = "backbones"
 EXPORT_SAMPLES = 4
 
 
 def with_facts_of_records(config):
-    """A copy of the configuration with what its records decide: labels, task and modality.
+    """A copy of the configuration with what its records decide: labels, task, modality, treatment, size.
 
     Raises:
         UserError: If the records are not there, are of another data set, or lack what the model learns.
@@ -56,8 +59,24 @@ def with_facts_of_records(config):
     if not weights and task == evaluation.MULTILABEL:
         weights = (1.0,) * len(label_names)
     return dataclasses.replace(
-        config, label_names=label_names, label_weights=weights, task=task, modality=info.modality
+        config,
+        label_names=label_names,
+        label_weights=weights,
+        task=task,
+        modality=info.modality,
+        treatment=info.config.get("treatment"),
+        input_size=_height_of_mammograms(config, info) if info.modality == MAMMOGRAM else config.input_size,
     )
+
+
+def _height_of_mammograms(config, info):
+    height, _ = info.image_shape
+    if config.input_size not in (Config.input_size, height):
+        raise UserError(
+            f"expected no input_size, since mammograms are taken as the records hold them, {height} pixels "
+            f"high in {config.records}; received {config.input_size}. Make records of another --image-size"
+        )
+    return height
 
 
 def open_run(run_dir, config):
@@ -69,6 +88,8 @@ def open_run(run_dir, config):
     run_dir = pathlib.Path(run_dir)
     if (run_dir / CONFIG_FILE).is_file():
         existing = Config.load(run_dir)
+        if existing.treatment is None:  # earlier versions did not write it
+            existing = dataclasses.replace(existing, treatment=config.treatment)
         changed = [key for key, value in existing.to_json().items() if value != config.to_json()[key]]
         if changed:
             raise UserError(
@@ -104,8 +125,10 @@ def train(run_dir, devices=None):
         steps = steps_per_epoch(source, config.batch_size)
     except ValueError as error:
         raise UserError(f"{error} Use a smaller batch: --set batch_size=...") from error
+    _check_that_scores_can_be_had(bench)
 
     with bench.strategy.scope():
+        model = _with_steps_in_parts(model, config)
         optimizer = make_optimizer(config, steps)
         exclude_vectors_from_decay(optimizer, model.trainable_variables)
         model.compile(optimizer=optimizer, loss=bench.task.loss(), metrics=bench.task.metrics())
@@ -142,6 +165,37 @@ def train(run_dir, devices=None):
     if "backbone" in list_settings(config.model):
         _save_backbone(bench, run_dir / BACKBONES_FOLDER)
     os.replace(temporary, run_dir / MODEL_FILE)
+
+
+def _check_that_scores_can_be_had(bench):
+    """Raises UserError if no epoch could be called the best."""
+    if bench.task.monitor == "val_auc":
+        absent = [name for name, count in bench.info.positives("validation").items() if not count]
+        if absent:
+            raise UserError(
+                f"the validation split of {bench.info.records_dir} has no images that are {absent[0]}, so "
+                "epochs cannot be compared; make records of more images, or with other --fractions or --seed"
+            )
+
+
+def _with_steps_in_parts(model, config):
+    """The model as one that steps as the configuration says; itself where that is nothing special."""
+    parts = tf.distribute.get_strategy().num_replicas_in_sync * config.accumulation_steps
+    if config.accumulation_steps > 1 and config.batch_size % parts:
+        raise UserError(
+            f"expected batch_size to be a multiple of {parts}, for accumulation_steps="
+            f"{config.accumulation_steps} on each device; received {config.batch_size}"
+        )
+    if config.accumulation_steps == 1 and config.sharpness == "none" and not config.recompute:
+        return model
+    return stepwise(
+        model,
+        accumulation_steps=config.accumulation_steps,
+        sharpness=config.sharpness,
+        rho=config.rho,
+        eta=config.eta,
+        recompute=config.recompute,
+    )
 
 
 def _save_backbone(bench, folder):
@@ -196,31 +250,41 @@ def evaluate(run_dir, split="test", records=None):
     return result
 
 
-def export(run_dir):
+def export(run_dir, variant=None):
     """Writes the next version of the run's SavedModel, checked on images of its validation split.
 
+    Args:
+        run_dir: Folder of the run.
+        variant: Key of `keras_medformers.serving.optimize.VARIANTS`, which is then written from the new
+            version, beside it, and checked on the same images.
+
     Returns:
-        The version's folder.
+        The version's folder, the variant's if there is one.
 
     Raises:
-        UserError: If the run is not trained, or the export differs from the model.
+        UserError: If the run is not trained, or the export differs from the model, or the variant from it.
     """
     config = Config.load(run_dir)
     bench = Workbench(config)
     model = load_model(run_dir)
-    samples = stored_images(bench.images("validation"), count=EXPORT_SAMPLES)
-    pixels = dict(pixel_dtype="uint8", channels=3, encoded=True) if config.modality == "photograph" else {}
+    images = stored_images(bench.images("validation"), count=EXPORT_SAMPLES)
+    samples = [image[np.newaxis] for image in images.values()]
+    channels, dtype = STORED_PIXELS[config.modality]
     try:
-        return export_saved_model(
+        version = export_saved_model(
             model,
             bench.preprocessor,
             bench.task.exported_labels,
             pathlib.Path(run_dir) / "export" / config.model,
             _feature_layer(model),
             activation=bench.task.activation,
-            samples=[image[np.newaxis] for image in samples.values()],
-            **pixels,
+            pixel_dtype=dtype,
+            channels=channels,
+            encoded=config.modality == PHOTOGRAPH,
+            samples=samples,
+            model_card=make_model_card(run_dir, config, bench.info, bench.preprocessor),
         )
+        return optimize_saved_model(version, variant, samples=samples) if variant else version
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from error
 

@@ -74,9 +74,15 @@ def _single_label(config, info, best, scores):
         f"{words} {images[key]:.1%}{_interval(images[f'{key}_interval'])}"
         for key, words in SINGLE_LABEL_SCORES.items()
     ]
+    area = scores.get("auc", {}).get("auc")
+    areas = [] if area is None else [
+        f"{scores['split']}: area under the ROC curve {area:.1%}{_interval(scores['auc']['auc_interval'])}"
+    ]
+    validated = f"AUC {best['val_auc']:.1%}, " if "val_auc" in best else ""
     return [
-        f"validation: accuracy {best['val_accuracy']:.1%}, macro F1 {best['val_f1']:.1%} "
+        f"validation: {validated}accuracy {best['val_accuracy']:.1%}, macro F1 {best['val_f1']:.1%} "
         f"(epoch {best['epoch']})",
+        *areas,
         f"{scores['split']}: {', '.join(with_intervals)}",
         f"{scores['split']}: always predicting {images['majority_label']} would be right in "
         f"{images['majority_accuracy']:.1%}",

@@ -7,6 +7,7 @@ image has exactly one of the labels. `"dual_task"`: hemorrhage or not, and where
 import keras
 import numpy as np
 
+from data_prep.schema import MAMMOGRAM
 from keras_medformers import registry
 from training import evaluation
 from training.dual_task import DualTask
@@ -21,8 +22,6 @@ class _OneOutput:
     Args:
         config: The run's `Config`.
     """
-
-    stored_extra_labels = ()
 
     def __init__(self, config):
         self.label_names = self.stored_labels = self.exported_labels = config.label_names
@@ -103,16 +102,23 @@ class MultiLabel(_OneOutput):
 class SingleLabel(_OneOutput):
     """A softmax under the cross-entropy; the best epoch has the highest accuracy on validation.
 
+    Of mammograms, few of which are malignant, it has the largest area under the ROC curve (AUC).
+
     Args:
         config: The run's `Config`.
 
     Reference:
         HiFuse, section 4.3, equation (10); the best epoch is chosen as its published code does.
+        HCT, section 3, whose score is the AUC.
     """
 
     activation = "softmax"
-    monitor = "val_accuracy"
     higher_is_better = True
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.ranks = config.modality == MAMMOGRAM
+        self.monitor = "val_auc" if self.ranks else "val_accuracy"
 
     def loss(self):
         return keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float32")
@@ -132,7 +138,10 @@ class SingleLabel(_OneOutput):
     def validation_scores(self, labels, probabilities):
         """Scores of an epoch by name; F1, precision and recall are means over the classes."""
         scores = single_label_metrics(labels, probabilities, self.label_names, draws=1)
-        return {key: scores[key] for key in ("log_loss", "accuracy", "f1", "precision", "recall")}
+        named = {key: scores[key] for key in ("log_loss", "accuracy", "f1", "precision", "recall")}
+        if self.ranks:
+            named["auc"] = scores["labels"][self.label_names[-1]]["auroc"]
+        return named
 
     def evaluate(self, labels, probabilities, ids, train_prevalence, **about):
         """The content of `evaluation.json`."""

@@ -3,11 +3,13 @@
     python -m training.train --model scopeformer
     python -m training.train --model scopeformer --dataset rsna_ich --data-dir DIR
     python -m training.train --model hifuse_tiny --dataset isic2018 --data-dir DIR
+    python -m training.train --model hct --dataset mammography --data-dir DIR
 
 Records are made first where they are not there yet, for the first command from phantoms. The run folder
 holds the resolved configuration, metrics, checkpoints, TensorBoard events, the trained model, its
-evaluation on the test split with a report, and the exported SavedModel. The same command again goes on
-where an interrupted run stopped.
+evaluation on the test split with a report, and the exported SavedModel. Networks for mammograms are trained
+on patches first, in the run's folder `patches`. The same command again goes on where an interrupted run
+stopped.
 """
 
 import argparse
@@ -20,7 +22,8 @@ from data_prep import command_line, tfrecords
 from data_prep.datasets import get_dataset
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.schema import INFO_NAME
+from data_prep.schema import INFO_NAME, DatasetInfo
+from training import first_stage
 from training.recipes import RECIPES, default_recipe, recipe, recipe_values
 
 logger = logging.getLogger(__name__)
@@ -38,14 +41,40 @@ def main(argv=None):
     make_records_if_missing(config, arguments.data_dir)
     config = session.with_facts_of_records(config)
     run_dir = pathlib.Path(arguments.run or default_run(arguments, config))
-    session.open_run(run_dir, config)
-    session.train(run_dir, arguments.devices)
-    if not (run_dir / "evaluation.json").is_file():
-        session.evaluate(run_dir)
+    runs = {run_dir: config}
+    if config.first_stage != "none":
+        before = config_of_first_stage(config, arguments)
+        patches = run_dir / first_stage.FOLDER
+        config = dataclasses.replace(config, weights=str(patches / session.MODEL_FILE))
+        runs = {patches: before, run_dir: config}
+    for folder in reversed(runs):
+        session.open_run(folder, runs[folder])
+    for folder in runs:
+        session.train(folder, arguments.devices)
+        if not (folder / "evaluation.json").is_file():
+            session.evaluate(folder)
     if not any((run_dir / "export").glob("*/[0-9]*")):
         session.export(run_dir)
-    for line in summary.summary(run_dir):
-        logger.info("%s", line)
+    for folder in runs:
+        for line in summary.summary(folder):
+            logger.info("%s", line)
+
+
+def config_of_first_stage(config, arguments):
+    """The `Config` of the training on patches that goes before, with records made where they are missing.
+
+    Raises:
+        UserError: If it or its records do not fit.
+    """
+    from training import session
+
+    before = first_stage.first_stage_of(config, arguments.first_stage_overrides)
+    images = DatasetInfo.load(config.records)
+    make_records_if_missing(
+        before, arguments.data_dir or f"data/{config.dataset}", first_stage.arguments_for_records(images)
+    )
+    first_stage.check_records(DatasetInfo.load(before.records), images)
+    return session.with_facts_of_records(before)
 
 
 def default_run(arguments, config):
@@ -82,6 +111,15 @@ def make_parser():
     parser.add_argument(
         "--weights", metavar="FILE",
         help="weights of the whole model to start from, .weights.h5 or .keras (default: random ones)",
+    )
+    parser.add_argument(
+        "--first-stage", metavar="RUN",
+        help="a finished run on patches to start from, for models that are trained in two stages; 'none' to "
+        "start from random weights (default: such a run is made first)",
+    )
+    parser.add_argument(
+        "--set-first-stage", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        dest="first_stage_overrides", help="the like of --set for the run on patches",
     )
     parser.add_argument(
         "--backbone-weights", nargs="+", metavar="W",
@@ -134,6 +172,20 @@ def resolve_config(arguments):
         )
     config = config.with_overrides(arguments.overrides)
     _check_settings_of_model(config, arguments)
+    return _with_start(config, arguments)
+
+
+def _with_start(config, arguments):
+    """The configuration with what the command line says of the weights to start from."""
+    named = config.first_stage != "none"
+    if not named and (arguments.first_stage or arguments.first_stage_overrides):
+        raise UserError(
+            f"the recipe for {config.model} on {config.dataset} has no first stage, received --first-stage "
+            "or --set-first-stage"
+        )
+    config = first_stage.with_start(config, arguments.first_stage)
+    if named and config.first_stage == "none" and arguments.first_stage_overrides:
+        raise UserError("there is no first stage to set anything for, received --set-first-stage")
     return config
 
 
@@ -156,8 +208,8 @@ def _check_settings_of_model(config, arguments):
         raise UserError(f"expected --weights to be a file; there is no {config.weights}")
 
 
-def make_records_if_missing(config, data_dir=None):
-    """Runs `data_prep.tfrecords` unless the run's records are finished.
+def make_records_if_missing(config, data_dir=None, arguments=()):
+    """Runs `data_prep.tfrecords`, with further arguments, unless the run's records are finished.
 
     Raises:
         UserError: If there is no data to make them of.
@@ -166,7 +218,7 @@ def make_records_if_missing(config, data_dir=None):
         data_dir = data_dir or f"data/{config.dataset}"
         logger.info("Making the records %s of %s", config.records, data_dir)
         tfrecords.main(["--dataset", config.dataset, "--data-dir", data_dir,
-                        "--records", config.records])
+                        "--records", config.records, *arguments])
 
 
 def _backbone_weights(words):

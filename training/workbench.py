@@ -11,12 +11,13 @@ import tensorflow as tf
 
 import keras_medformers
 from data_prep.errors import UserError
-from data_prep.schema import DatasetInfo
+from data_prep.schema import CT, MAMMOGRAM, PHOTOGRAPH, DatasetInfo
 from keras_medformers.models.scopeformer import split_backbones
-from training.augmentation import make_augmentation
+from training.augmentation import flips_and_noise, make_augmentation
 from training.chosen_backbones import backbones_of, weights_of_backbones
 from training.feature_store import store_features
 from training.input_pipeline import evaluation_batches, image_source
+from training.network_input import input_shape_of, preprocessor_of, takes_stored_pixels
 from training.random_crop import random_resized_crop
 from training.tasks import task_of
 from training.untrained_backbones import untrained_backbone_files
@@ -25,8 +26,11 @@ logger = logging.getLogger(__name__)
 
 CALIBRATION_BATCHES = 2
 FEATURE_BATCH_SIZE = 16
-CHANNELS = {"ct": 1, "photograph": 3}
-AUGMENTATIONS = {"ct": ("none", "soft", "hard", "dtvit"), "photograph": ("none", "crop")}
+AUGMENTATIONS = {
+    CT: ("none", "soft", "hard", "dtvit"),
+    PHOTOGRAPH: ("none", "crop"),
+    MAMMOGRAM: ("none", "flips_noise"),
+}
 
 
 class Workbench:
@@ -56,7 +60,7 @@ class Workbench:
                 f"the run is for labels {', '.join(config.label_names)}, and the records in "
                 f"{self.info.records_dir} have {names}; name other records, or another folder by --run"
             )
-        if self.preprocessor.input_shape[-1] != CHANNELS[config.modality]:
+        if not takes_stored_pixels(self.preprocessor, config.modality):
             raise UserError(
                 f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
                 f"{self.info.records_dir} are; choose another --model"
@@ -105,7 +109,7 @@ class Workbench:
 
     @functools.cached_property
     def preprocessor(self):
-        return keras_medformers.preprocessor(self.config.model, self.config.input_size)
+        return preprocessor_of(self.config)
 
     @functools.cached_property
     def model(self):
@@ -122,7 +126,7 @@ class Workbench:
                 model = keras_medformers.create_model(
                     config.model,
                     num_classes=self.task.num_classes,
-                    input_shape=(config.input_size, config.input_size, 3),
+                    input_shape=input_shape_of(config),
                     **settings,
                 )
             except (ValueError, FileNotFoundError) as error:
@@ -177,8 +181,9 @@ class Workbench:
             return self.feature_store().source(split, counts, copies)
         if split != "train" or self.config.augmentation == "none":
             return self.images(split)
-        if self.config.augmentation == "crop":
-            return image_source(self.info, split, self.preprocessor, crop=self._crop, task=self.task)
+        keyed = {"crop": self._crop, "flips_noise": self._flips_and_noise}.get(self.config.augmentation)
+        if keyed:
+            return image_source(self.info, split, self.preprocessor, prepare_to_train=keyed, task=self.task)
         augment = make_augmentation(self.config.augmentation, self.config.seed)
         return image_source(self.info, split, *self._augmented(augment), task=self.task)
 
@@ -196,6 +201,9 @@ class Workbench:
     def _crop(self, picture, key):
         size, least = self.config.input_size, self.config.crop_min_area
         return self.preprocessor.get_layer("rescale")(random_resized_crop(picture, key, size, least))
+
+    def _flips_and_noise(self, image, key):
+        return flips_and_noise(self.preprocessor(image[tf.newaxis])[0], key)
 
     @functools.cache
     def feature_store(self):

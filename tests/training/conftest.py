@@ -2,7 +2,13 @@
 
 import pytest
 from ct_files import write_rsna
-from small_records import SIZE_PX, make_picture_records, make_records, write_pictures
+from small_records import (
+    SIZE_PX,
+    make_mammogram_records,
+    make_picture_records,
+    make_records,
+    write_pictures,
+)
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantom_head_ct import PhantomConfig, make
@@ -26,6 +32,12 @@ def phantom_info(tmp_path_factory):
     )
     make(data_dir, config, workers=1)
     return make_records("phantom_head_ct", data_dir, shards=2)
+
+
+@pytest.fixture(scope="session")
+def mammogram_infos(tmp_path_factory):
+    """`DatasetInfo` by data set of phantom mammograms and patches: 16 images to train on, 8 each else."""
+    return make_mammogram_records(tmp_path_factory.mktemp("mammograms") / "data")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
-"""Small records of slices and of pictures, small networks on them, and what runs left behind."""
+"""Small records of slices, pictures and mammograms, small networks on them, and what runs left behind."""
 
 import json
 
 import cv2
 import numpy as np
 
+from data_prep import phantom_mammography
 from data_prep.build import build
 from data_prep.build_config import BuildConfig
 from data_prep.datasets import isic2018
-from data_prep.labels import SKIN_LESION_LABELS
+from data_prep.labels import MAMMOGRAM_LABELS, SKIN_LESION_LABELS
+from data_prep.phantom_mammography import PhantomMammographyConfig
 from training.config import Config
 from training.losses import LABEL_WEIGHTS
 
@@ -21,6 +23,9 @@ SMALL_MODEL = {
     "mlp_dim": 16,
     "num_heads": 2,
 }
+
+MAMMOGRAM_PATIENTS = 8
+MAMMOGRAM_PX = 208
 
 PICTURES_PER_LABEL = 8
 SMALL_HIFUSE = {
@@ -105,6 +110,47 @@ def small_picture_config(info, **values):
         label_names=tuple(info.label_names),
         task="single_label",
         modality="photograph",
+    )
+    return Config(**settings | values)
+
+
+def make_mammogram_records(data_dir):
+    """Records of phantom mammograms and of their patches: of half of the patients to train on, a quarter each
+    to validate and test on.
+    """
+    settings = PhantomMammographyConfig(
+        patients=MAMMOGRAM_PATIENTS, image_height_px=MAMMOGRAM_PX, malignant=0.5, seed=1
+    )
+    phantom_mammography.make(data_dir, settings, workers=1)
+    made = {}
+    for dataset, name in (
+        ("phantom_mammography", "records"), ("phantom_mammography_patches", "records_patches")
+    ):
+        config = BuildConfig(dataset, image_size=MAMMOGRAM_PX, shards=2, fractions=(0.5, 0.25, 0.25))
+        made[dataset] = build(
+            config, data_dir, data_dir / name, workers=1, id_key_file=data_dir / "key", max_reject_share=0.0
+        )
+    return made
+
+
+def small_mammogram_config(info, **values):
+    """A run of the convolutional network on records of mammograms or patches of them."""
+    settings = dict(
+        model="gmic",
+        dataset=info.dataset,
+        records=str(info.records_dir),
+        backbone_weights="none",
+        input_size=info.image_shape[0],
+        batch_size=4,
+        learning_rate=1e-3,
+        warmup_epochs=0.0,
+        optimizer="adam",
+        weight_decay=0.0,
+        augmentation="flips_noise",
+        seed=3,
+        label_names=MAMMOGRAM_LABELS,
+        task="single_label",
+        modality="mammogram",
     )
     return Config(**settings | values)
 

@@ -57,7 +57,7 @@ def test_settings_of_the_model_are_set_one_by_one():
     [
         ("epoch=3", "unknown recipe key 'epoch'; did you mean epochs"),
         ("lerning_rate=1", "did you mean learning_rate"),
-        ("zzz=1", "did you mean augmentation or backbone_weights or batch_size"),
+        ("zzz=1", "did you mean accumulation_steps or augmentation or backbone_weights"),
         ("epochs", "expected --set key=value, received 'epochs'"),
         ("epochs=many", "expected epochs to be a int, received 'many'"),
         ("epochs=1.5", "expected epochs to be a int"),
@@ -75,10 +75,15 @@ def test_settings_of_the_model_are_set_one_by_one():
         ("crop_min_area=0", "crop_min_area within (0, 1], received 0.0"),
         ("crop_min_area=1.5", "crop_min_area within (0, 1], received 1.5"),
         ("task=regression", "task to be one of multilabel, single_label, dual_task"),
-        ("optimizer=adam", "optimizer to be one of adamw, sgd, received 'adam'"),
+        ("optimizer=adam", "expected weight_decay=0 with optimizer='adam', received 0.01; 'adamw' decays"),
+        ("optimizer=adamx", "optimizer to be one of adamw, adam, sgd, received 'adamx'"),
+        ("sharpness=asma", "sharpness to be one of none, sam, asam, received 'asma'"),
+        ("rho=0", "finite rho above 0, received 0.0"),
+        ("eta=-1", "eta of at least 0, received -1.0"),
+        ("accumulation_steps=0", "accumulation_steps of at least 1, received 0"),
         ("task_weights=1", "expected task_weights to be a tuple"),
-        ("modality=mri", "modality to be one of ct, photograph"),
-        ("augmentation=medium", "augmentation to be one of none, soft, hard, dtvit, crop, received 'medium'"),
+        ("modality=mri", "modality to be one of ct, photograph, mammogram"),
+        ("augmentation=medium", "none, soft, hard, dtvit, flips_noise, crop, received 'medium'"),
         ("feature_records=always", "feature_records to be one of auto, never"),
         ("epochs=0", "epochs of at least 1, received 0"),
         ("batch_size=-1", "batch_size of at least 1, received -1"),
@@ -115,6 +120,13 @@ def test_comes_back_from_its_file_as_it_was(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]
     written = json.loads((tmp_path / CONFIG_FILE).read_text())
     assert sorted(written) == sorted(field.name for field in dataclasses.fields(Config))
+
+
+def test_file_of_an_earlier_version_still_loads(tmp_path):
+    later = ("accumulation_steps", "eta", "first_stage", "recompute", "rho", "sharpness", "treatment")
+    fields = {key: value for key, value in CONFIG.to_json().items() if key not in later}
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(fields))
+    assert Config.load(tmp_path) == CONFIG
 
 
 def test_folder_without_a_run_is_refused(tmp_path):

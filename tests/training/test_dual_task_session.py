@@ -11,11 +11,12 @@ from small_records import SIZE_PX, rows_of
 
 from data_prep import command_line
 from data_prep.errors import UserError
-from training import predict, session, summary
+from training import session, summary
 from training.config import Config
 from training.explain import __main__ as explain
 from training.explain.explainer import Explainer
 from training.input_pipeline import evaluation_batches, labels_and_ids
+from training.predict import __main__ as predict
 from training.two_tasks import CLASS_NAMES
 from training.workbench import Workbench
 
@@ -115,6 +116,7 @@ def test_export_serves_both_tasks_and_the_class_token(trained, config):
     version = trained / "export" / "dtvit_small" / "1"
     signatures = tf.saved_model.load(version).signatures
     hu = np.full((2, 50, 70, 1), 40, "int16")
+    hu[:, :10] = -1000
     served = signatures["serving_default"](pixels=tf.constant(hu))
     assert sorted(served) == ["hemorrhage", "hemorrhage_labels", "location", "location_labels"]
     assert [name.decode() for name in served["location_labels"].numpy()[0]] == list(CLASS_NAMES[2:])
@@ -130,10 +132,9 @@ def test_export_serves_both_tasks_and_the_class_token(trained, config):
 
 def test_prediction_names_hemorrhage_and_location(trained, phantom_info, tmp_path):
     images = phantom_info.records_dir.parent / "stage_2_train"
-    table = tmp_path / "table.csv"
-    assert command_line.run(predict.main, [str(images), f"--run={trained}", f"--output={table}"]) == 0
-    found = pd.read_csv(table, keep_default_na=False)
-    assert list(found) == ["file", "position_mm", "hemorrhage", "location", *CLASS_NAMES]
+    assert command_line.run(predict.main, [str(images), f"--run={trained}", f"--output={tmp_path}"]) == 0
+    found = pd.read_csv(tmp_path / "predictions.csv", keep_default_na=False)
+    assert list(found) == ["file", "study", "position_mm", "hemorrhage", "location", *CLASS_NAMES]
     assert len(found) == 24
     assert (found["hemorrhage"] == np.where(found["ich"] > found["normal"], "ich", "normal")).all()
     likeliest = found[list(CLASS_NAMES[2:])].idxmax(axis=1)

@@ -50,6 +50,38 @@ def test_sgd_steps_along_the_gradient():
     assert learning_rate(optimizer, 49) == pytest.approx(0.01)
 
 
+def test_a_long_gradient_is_shortened_as_a_whole():
+    settings = dict(optimizer="sgd", learning_rate=1.0, final_learning_rate=1.0, warmup_epochs=0.0)
+    config = make_config(clip_norm=0.5, weight_decay=0.0, **settings)
+    for factor in (1.0, 0.05):  # gradients of length 5 and 0.25
+        optimizer = make_optimizer(config, steps_per_epoch=5)
+        variables = [keras.Variable(np.zeros((1, 1))) for _ in range(2)]
+        optimizer.apply([np.array([[3.0 * factor]]), np.array([[4.0 * factor]])], variables)
+        found = [variable.numpy().item() for variable in variables]
+        assert found == pytest.approx([-3.0 * min(factor, 0.1), -4.0 * min(factor, 0.1)])
+
+
+def test_adam_does_not_decay():
+    optimizer = make_optimizer(make_config(optimizer="adam", weight_decay=0.0, warmup_epochs=0.0), 5)
+    assert type(optimizer) is keras.optimizers.Adam and not optimizer.weight_decay
+    variable = keras.Variable(np.array([[1.0, 2.0]]))
+    optimizer.apply([np.array([[0.5, -3.0]])], [variable])
+    np.testing.assert_allclose(variable.numpy(), [[1 - 1e-2, 2 + 1e-2]], rtol=1e-6)
+
+
+def test_float16_has_its_loss_scaled():
+    config = make_config(precision="mixed_float16", weight_decay=0.1, warmup_epochs=0.0)
+    optimizer = make_optimizer(config, steps_per_epoch=5)
+    matrix, vector = (keras.Variable(np.ones(shape), name=str(shape)) for shape in ((2, 2), (2,)))
+    exclude_vectors_from_decay(optimizer, [matrix, vector])
+    assert float(optimizer.scale_loss(1.0)) == 2.0**15
+    optimizer.apply([np.zeros((2, 2)), np.zeros(2)], [matrix, vector])
+    np.testing.assert_allclose(matrix.numpy(), 1 - 0.1 * 1e-2, rtol=1e-6)
+    np.testing.assert_array_equal(vector.numpy(), 1)
+    for precision in ("float32", "mixed_bfloat16"):
+        assert float(make_optimizer(make_config(precision=precision), 5).scale_loss(1.0)) == 1
+
+
 def test_matrices_decay_and_vectors_do_not():
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(4, bias_initializer="ones"), keras.layers.LayerNormalization()]

@@ -13,9 +13,10 @@ from small_records import SMALL_HIFUSE, rows_of, small_picture_config
 from data_prep import command_line
 from data_prep.datasets import isic2018
 from data_prep.errors import UserError
-from training import callbacks, predict, session, summary
+from training import callbacks, session, summary
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
+from training.predict import __main__ as predict
 from training.single_label import single_label_metrics
 from training.workbench import Workbench
 
@@ -93,10 +94,9 @@ def test_prediction_reads_pictures_and_gives_the_models_probabilities(trained, p
     images = picture_info.records_dir.parent / isic2018.IMAGES_NAME
     letter = tmp_path / "letter.jpg"
     letter.write_text("not a picture")
-    table = tmp_path / "table.csv"
-    arguments = [str(letter), str(images), f"--run={trained}", f"--output={table}"]
+    arguments = [str(letter), str(images), f"--run={trained}", f"--output={tmp_path / 'out'}"]
     assert command_line.run(predict.main, arguments) == 0
-    with table.open() as file:
+    with (tmp_path / "out" / "predictions.csv").open() as file:
         reader = csv.DictReader(file)
         assert reader.fieldnames == ["file", "class", *picture_info.label_names]
         rows = {row["file"].rsplit("/")[-1].split(".")[0]: row for row in reader}

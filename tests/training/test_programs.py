@@ -17,12 +17,16 @@ from training.recipes import RECIPES
 PROGRAMS = {
     "train": (
         "--model", "--dataset", "--data-dir", "--records", "--run", "--recipe", "--weights", "--set",
-        "--devices", "--backbone", "--backbone-weights",
+        "--devices", "--backbone", "--backbone-weights", "--first-stage", "--set-first-stage",
     ),
     "evaluate": ("--run", "--split", "--records"),
     "export": ("--run",),
     "features": ("--run",),
-    "predict": ("PATH", "--run", "--output"),
+    "predict": (
+        "PATH", "--output", "--run", "--export", "--server", "--protocol", "--model-name", "--treatment",
+        "--batch-size", "--concurrency", "--timeout", "--retries", "--study-rule", "--overlays", "--label",
+        "--report", "--dicomweb", "--study", "--store",
+    ),
 }
 
 
@@ -33,7 +37,10 @@ def empty_folder(tmp_path, monkeypatch):
 
 
 def run(program, *arguments):
-    return command_line.run(importlib.import_module(f"training.{program}").main, list(arguments))
+    module = importlib.import_module(f"training.{program}")
+    if hasattr(module, "__path__"):
+        module = importlib.import_module(f"training.{program}.__main__")
+    return command_line.run(module.main, list(arguments))
 
 
 def error_of(capsys, program, *arguments):
@@ -71,7 +78,7 @@ def test_help_has_defaults_and_recipes(capsys, monkeypatch):
     )
     assert all(name in texts["train"] for name in RECIPES)
     assert "(default: test)" in texts["evaluate"]
-    assert "(default: predictions.csv)" in texts["predict"]
+    assert "(default: predictions)" in texts["predict"]
 
 
 def test_a_mistake_in_a_process_of_its_own_is_one_line(tmp_path):
@@ -186,10 +193,12 @@ def test_unknown_split_ends_with_the_parsers_error(capsys):
     assert "invalid choice: 'tset'" in capsys.readouterr().err
 
 
-def test_mistakes_in_prediction(capsys, tmp_path):
+def test_mistakes_in_prediction(capsys, noise_info, tmp_path):
     write_ct(tmp_path / "slice.dcm", np.zeros((8, 8), np.uint16))
     (tmp_path / "folder").mkdir()
     assert "there is no file or folder absent" in error_of(capsys, "predict", "--run=runs/x", "absent")
     assert "there are no files in folder" in error_of(capsys, "predict", "--run=runs/x", "folder")
-    assert "runs/x has no export" in error_of(capsys, "predict", "--run=runs/x", "slice.dcm")
-    assert not (tmp_path / "predictions.csv").exists()
+    assert "runs/x is not the folder of a run" in error_of(capsys, "predict", "--run=runs/x", "slice.dcm")
+    small_config(noise_info).save(tmp_path)
+    assert "has no export; make one" in error_of(capsys, "predict", f"--run={tmp_path}", "slice.dcm")
+    assert not (tmp_path / "predictions").exists()

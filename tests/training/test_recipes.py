@@ -85,6 +85,29 @@ def test_recipes_of_dtvit_have_the_papers_settings():
         assert recipe(name, records="records").augmentation == "dtvit"
 
 
+@pytest.mark.parametrize("model", ["hct", "gmic"])
+@pytest.mark.parametrize("suffix, sharpness", [("", "none"), ("_asam", "asam")])
+def test_recipes_of_mammograms_have_the_papers_settings(model, suffix, sharpness):
+    images = recipe(f"{model}{suffix}", records="records")
+    patches = recipe(images.first_stage, records="records")
+    assert images.first_stage == f"{model}_patches{suffix}"
+    assert (images.dataset, patches.dataset) == ("mammography", "mammography_patches")
+    assert (patches.learning_rate, patches.batch_size, patches.epochs) == (6e-4, 160, 80)
+    assert (images.learning_rate, images.batch_size, images.epochs) == (2e-5, 32, 80)
+    for config in (images, patches):
+        assert (config.optimizer, config.sharpness, config.rho) == ("adam", sharpness, 0.05)
+        assert config.weight_decay == config.warmup_epochs == config.final_learning_rate == 0
+        assert (config.augmentation, config.model, config.model_config) == ("flips_noise", model, {})
+
+
+def test_first_stages_are_recipes_of_the_same_network_on_patches():
+    for name, values in RECIPES.items():
+        if "first_stage" in values:
+            before = RECIPES[values["first_stage"]]
+            assert before["dataset"] == f"{values['dataset']}_patches", name
+            assert before["model"] == values["model"] and "first_stage" not in before, name
+
+
 def test_recipe_serves_all_sizes_of_its_architecture():
     assert recipe("hifuse_isic2018", records="records", model="hifuse_base").model == "hifuse_base"
     with pytest.raises(UserError, match="'hifuse_isic2018' is for hifuse_base, .* 'efficient_scopeformer'"):
@@ -132,6 +155,15 @@ def test_default_is_the_first_recipe_for_model_and_data_set():
         ("dtvit_base", None, "dtvit_phantoms"),
         ("dtvit_large", "ich_location", "dtvit_ich_location"),
         ("dtvit_large", "phantom_head_ct", "dtvit_ich_location"),
+        ("hct", None, "hct_phantoms"),
+        ("hct_nystrom", "phantom_mammography", "hct_phantoms"),
+        ("hct_softmax", "mammography", "hct"),
+        ("hct", "mammography_patches", "hct_patches"),
+        ("hct", "phantom_mammography_patches", "hct_patches_phantoms"),
+        ("hct", "my_own", "hct"),
+        ("def_gmic", "mammography", "gmic"),
+        ("def_gmic", None, "gmic_phantoms"),
+        ("gmic", "mammography_patches", "gmic_patches"),
         ("imagenet_backbone", None, "imagenet_backbone_phantoms"),
         ("imagenet_backbone", "image_folder", "imagenet_backbone"),
     ],
@@ -141,5 +173,5 @@ def test_other_sizes_of_a_model_share_its_recipes(model, dataset, expected):
 
 
 def test_default_is_an_error_for_a_model_without_recipes():
-    with pytest.raises(UserError, match="no recipe for model 'gmic'"):
-        default_recipe("gmic", "rsna_ich")
+    with pytest.raises(UserError, match="no recipe for model 'vit_base'"):
+        default_recipe("vit_base", "rsna_ich")

@@ -19,8 +19,7 @@ def make_task(task, **values):
             dataset="isic2018",
             records="records",
             task=task,
-            label_names=NAMES,
-            **weights | values,
+            **{"label_names": NAMES} | weights | values,
         )
     )
 
@@ -75,6 +74,14 @@ def test_best_epoch_of_exclusive_labels_is_that_of_the_highest_accuracy():
     assert (task.monitor, task.higher_is_better) == ("val_accuracy", True)
     task = make_task("multilabel")
     assert (task.monitor, task.higher_is_better) == ("val_log_loss", False)
+
+
+def test_best_epoch_of_mammograms_is_that_of_the_largest_area():
+    task = make_task("single_label", modality="mammogram", label_names=("non_malignant", "malignant"))
+    assert (task.monitor, task.higher_is_better) == ("val_auc", True)
+    labels, malignant = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9])
+    scores = task.validation_scores(np.eye(2)[labels], np.stack([1 - malignant, malignant], axis=1))
+    assert scores["auc"] == 0.75 and scores["accuracy"] == 0.75
 
 
 def test_validation_scores_of_exclusive_labels(one_hot):
