@@ -6,6 +6,7 @@ It belongs in tf.data: inside a model keras-cv's layers would stay active in pre
 import functools
 import math
 
+import keras
 import tensorflow as tf
 
 # Largest changes: rotation as a share of a turn, shift and zoom as shares of the side.
@@ -51,7 +52,7 @@ def _layers(settings, seed):
 
     layers = [
         keras_cv.layers.RandomFlip("horizontal", seed=seed),
-        functools.partial(_move, settings=settings, seed=seed + 1),
+        functools.partial(_move, settings=settings, numbers=keras.random.SeedGenerator(seed + 1)),
     ]
     if "cutout" in settings:
         size = settings["cutout"]
@@ -59,17 +60,17 @@ def _layers(settings, seed):
     return layers
 
 
-def _move(images, training, settings, seed):
+def _move(images, training, settings, numbers):
     """Turns, zooms and shifts each slice around its middle, black beyond its borders.
 
     At once: a resampling for each, as keras-cv's layers do it, would leave less and less of the slices'
     noise, which is all there in the slices to be classified.
     """
-    count, (height, width) = tf.shape(images)[:1], images.shape[1:3]
+    count, (height, width) = tf.shape(images)[0], images.shape[1:3]
     shift = settings["shift"]
     limits = (2 * math.pi * settings["rotation"], settings["zoom"], shift * width, shift * height)
     turn, zoom, right, down = (
-        tf.random.uniform(count, -limit, limit, seed=seed + index) for index, limit in enumerate(limits)
+        keras.random.uniform((count,), -limit, limit, seed=numbers) for limit in limits
     )
     along, across = (1 + zoom) * tf.cos(turn), (1 + zoom) * tf.sin(turn)
     x, y = (width - 1) / 2, (height - 1) / 2
@@ -77,7 +78,7 @@ def _move(images, training, settings, seed):
     to_y = [across, along, y - across * x - along * y + down]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
-        transforms=tf.stack([*to_x, *to_y, tf.zeros(count), tf.zeros(count)], axis=1),
+        transforms=tf.stack([*to_x, *to_y, tf.zeros_like(turn), tf.zeros_like(turn)], axis=1),
         output_shape=[height, width],
         fill_value=0.0,
         interpolation="BILINEAR",
