@@ -172,16 +172,7 @@ def _refuse_unless_ct_slice(file: DicomFile) -> None:
         file.refuse(
             "ImageType (0008,0008) says SECONDARY and ConversionType (0008,0064) is set: a secondary capture"
         )
-    frames = file.text("NumberOfFrames") or "1"
-    if frames != "1":
-        file.refuse(f"NumberOfFrames (0028,0008) is {code(frames)}, expected a single frame")
-    samples = file.text("SamplesPerPixel") or "1"
-    photometric = file.text("PhotometricInterpretation")
-    if samples != "1" or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        file.refuse(
-            f"PhotometricInterpretation (0028,0004) is {code(photometric) or 'missing'} with "
-            f"{code(samples)} samples per pixel, expected MONOCHROME2 or MONOCHROME1 with 1"
-        )
+    file.refuse_unless_one_grey_frame()
     if file.text("BitsAllocated") != "16":
         bits = code(file.text("BitsAllocated"))
         file.refuse(f"BitsAllocated (0028,0100) is {bits or 'missing'}, expected 16 for CT")

@@ -69,6 +69,19 @@ class DicomFile:
         """Raises the file's error."""
         raise self._error(self.path, reason) from cause
 
+    def refuse_unless_one_grey_frame(self) -> None:
+        """Refuses colour, and files of several frames."""
+        frames = self.text("NumberOfFrames") or "1"
+        if frames != "1":
+            self.refuse(f"NumberOfFrames (0028,0008) is {code(frames)}, expected a single frame")
+        samples = self.text("SamplesPerPixel") or "1"
+        photometric = self.text("PhotometricInterpretation")
+        if samples != "1" or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+            self.refuse(
+                f"PhotometricInterpretation (0028,0004) is {code(photometric) or 'missing'} with "
+                f"{code(samples)} samples per pixel, expected MONOCHROME2 or MONOCHROME1 with 1"
+            )
+
     def named(self, keyword: str) -> str:
         """An element's keyword with its tag."""
         tag = f"{tag_for_keyword(keyword):08X}"

@@ -183,16 +183,7 @@ def _refuse_unless_mammogram(file: DicomFile) -> None:
             f"SOPClassUID (0008,0016) is {code(sop_class.name)}, expected Digital Mammography X-Ray Image "
             "Storage"
         )
-    frames = file.text("NumberOfFrames") or "1"
-    if frames != "1":
-        file.refuse(f"NumberOfFrames (0028,0008) is {code(frames)}, expected a single frame")
-    samples = file.text("SamplesPerPixel") or "1"
-    photometric = file.text("PhotometricInterpretation")
-    if samples != "1" or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        file.refuse(
-            f"PhotometricInterpretation (0028,0004) is {code(photometric) or 'missing'} with "
-            f"{code(samples)} samples per pixel, expected MONOCHROME2 or MONOCHROME1 with 1"
-        )
+    file.refuse_unless_one_grey_frame()
     allocated, stored = file.number("BitsAllocated", 0), file.number("BitsStored", 0)
     if allocated not in (8, 16) or not 8 <= stored <= allocated:
         file.refuse(
