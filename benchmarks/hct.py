@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.hct_sides import FORWARD, MODELS, ORIGINAL, OURS, STEP, make_side
 from benchmarks.rounds import check_rounds, make_parser, write_result
+from benchmarks.sides import COMPARISON_HEADER, compared
 from data_prep import command_line
 from data_prep.errors import UserError
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--original {arguments.original} has no hct_base.py, HCT's official code")
 
     rows = []
-    sys.stdout.write(HEADER)
+    sys.stdout.write(COMPARISON_HEADER)
     for model in arguments.models:
         original = arguments.original if MODELS[model] else None
         for size in arguments.sizes:
@@ -118,29 +119,13 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-HEADER = (
-    f"{'what':32} {'ms':>8} {'original':>9} {'ratio':>6} {'peak MiB':>9} {'original':>9} {'ratio':>6} "
-    f"{'net':>6}\n"
-)
-
-
 def table(rows: Sequence[dict]) -> str:
-    """The rows as lines of text, below `HEADER`."""
+    """The rows as lines of text, below `COMPARISON_HEADER`."""
     lines = []
     for row in rows:
         what = f"{row['model']}, {row['height']}x{row['width']}, {row['what']}"
-        peak, libraries = row["memory_mib"]
-        their_peak, their_libraries = row["original_memory_mib"] or (None, None)
-        net = "-" if their_peak is None else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
-        speed = _figures(row["milliseconds"], row["original_milliseconds"], 8)
-        lines.append(f"{what:32} {speed} {_figures(peak, their_peak, 9)} {net:>6}")
+        lines.append(compared(what, row))
     return "\n".join(lines) + "\n"
-
-
-def _figures(ours, theirs, width):
-    if theirs is None:
-        return f"{ours:{width}.0f} {'-':>9} {'-':>6}"
-    return f"{ours:{width}.0f} {theirs:9.0f} {ours / theirs:6.2f}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.hifuse_sides import FORWARD, MODES, ORIGINAL, STEP, Side
+from benchmarks.sides import COMPARISON_HEADER, compared
 from data_prep import command_line
 from data_prep.errors import UserError
 
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--original {arguments.original} has no main_model.py, HiFuse's official code")
 
     rows = []
-    sys.stdout.write(HEADER)
+    sys.stdout.write(COMPARISON_HEADER)
     for size in arguments.sizes:
         for batch in arguments.batches:
             of_setting = measure(size, batch, arguments.modes, arguments.original, arguments.repeats)
@@ -121,29 +122,13 @@ def _check_equal(ours, theirs, name):
         )
 
 
-HEADER = (
-    f"{'what':34} {'ms':>8} {'original':>9} {'ratio':>6} {'peak MiB':>9} {'original':>9} {'ratio':>6} "
-    f"{'net':>6}\n"
-)
-
-
 def table(rows: Sequence[dict]) -> str:
-    """The rows as lines of text, below `HEADER`."""
+    """The rows as lines of text, below `COMPARISON_HEADER`."""
     lines = []
     for row in rows:
         what = f"{row['size']}, batch {row['batch']}, {row['what']}, {row['mode']}"
-        peak, libraries = row["memory_mib"]
-        their_peak, their_libraries = row["original_memory_mib"] or (None, None)
-        net = "-" if their_peak is None else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
-        speed = _figures(row["milliseconds"], row["original_milliseconds"], 8)
-        lines.append(f"{what:34} {speed} {_figures(peak, their_peak, 9)} {net:>6}")
+        lines.append(compared(what, row))
     return "\n".join(lines) + "\n"
-
-
-def _figures(ours, theirs, width):
-    if theirs is None:
-        return f"{ours:{width}.0f} {'-':>9} {'-':>6}"
-    return f"{ours:{width}.0f} {theirs:9.0f} {ours / theirs:6.2f}"
 
 
 if __name__ == "__main__":

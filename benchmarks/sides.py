@@ -4,7 +4,7 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -103,3 +103,30 @@ def _answer(side, request, what):
     started_s = time.perf_counter()
     side[what]()
     return 1000 * (time.perf_counter() - started_s)
+
+
+COMPARISON_HEADER = (
+    f"{'what':34} {'ms':>8} {'original':>9} {'ratio':>6} {'peak MiB':>9} {'original':>9} {'ratio':>6} "
+    f"{'net':>6}\n"
+)
+
+
+def compared(what: str, row: Mapping) -> str:
+    """Time and memory beside the original's, a line below `COMPARISON_HEADER`; "-" without the original.
+
+    Args:
+        what: What was measured.
+        row: `milliseconds`, `memory_mib` (the peak, and that of the libraries alone), and the like as
+            `original_...`, or None.
+    """
+    peak, libraries = row["memory_mib"]
+    their_peak, their_libraries = row["original_memory_mib"] or (None, None)
+    net = "-" if their_peak is None else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
+    speed = _figures(row["milliseconds"], row["original_milliseconds"], 8)
+    return f"{what:34} {speed} {_figures(peak, their_peak, 9)} {net:>6}"
+
+
+def _figures(ours: float, theirs: float | None, width: int) -> str:
+    if theirs is None:
+        return f"{ours:{width}.0f} {'-':>9} {'-':>6}"
+    return f"{ours:{width}.0f} {theirs:9.0f} {ours / theirs:6.2f}"

@@ -20,7 +20,7 @@ def test_table():
 
     assert with_original.split() == "hct, 3328x2560, forward 900 1001 0.90 1500 1000 1.50 1.00".split()
     assert without.split() == "hct, 3328x2560, forward 900 - - 1500 - - -".split()
-    assert len(with_original) == len(without) == len(hct.HEADER.rstrip("\n"))
+    assert len(with_original) == len(without) == len(hct.COMPARISON_HEADER.rstrip("\n"))
 
 
 def test_sides_that_differ_are_not_timed():

@@ -20,7 +20,7 @@ def test_table():
 
     assert with_original.split() == "tiny, batch 8, forward, compiled 50 101 0.50 1500 1000 1.50 1.00".split()
     assert without.split() == "tiny, batch 8, forward, compiled 50 - - 1500 - - -".split()
-    assert len(with_original) == len(without) == len(hifuse.HEADER.rstrip("\n"))
+    assert len(with_original) == len(without) == len(hifuse.COMPARISON_HEADER.rstrip("\n"))
 
 
 def test_sides_that_differ_are_not_timed():
