@@ -1,9 +1,9 @@
 """A training step of DTViT on CPU: `python -m benchmarks.dtvit_step`.
 
 Full size (ViT-Large, 224 x 224), both tasks' cross-entropies, AdamW, each batch size in a process of its own.
-Peak memory is that of the whole process. The same is measured with each encoder computed a second time for
-its gradients. Where timm and torch are installed, their ViT-Large with one head of as many classes is
-measured beside it, in the same way.
+Peak memory is that of the whole process. The same is measured with `recompute`, which computes each encoder
+a second time for its gradients. Where timm and torch are installed, their ViT-Large with one head of as many
+classes is measured beside it, in the same way.
 """
 
 import importlib.util
@@ -95,11 +95,14 @@ def _our_step(model, batch, precision, recompute):
 
     import keras_medformers
     from training.dual_task import DualTask
+    from training.stepwise import stepwise
     from training.two_task_losses import TwoTaskLoss
 
     keras.config.set_dtype_policy(precision)
-    network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3), recompute=recompute)
+    network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3))
     network = DualTask.with_one_output(network)
+    if recompute:
+        network = stepwise(network, recompute=True)
     network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), TwoTaskLoss())
     images, locations = _images_and_classes(batch)
     labels = np.concatenate([np.eye(2)[np.ones(batch, int)], np.eye(3)[locations]], axis=1).astype("float32")

@@ -8,13 +8,16 @@ and drop other units than it did at first. Here a block is a function without si
 import keras
 import tensorflow as tf
 
-POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+from keras_medformers.layers import TransformerBlock
+
+ENDS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, TransformerBlock)
 
 
 def split_into_blocks(model):
     """The model as a chain of models that share its layers.
 
-    A block ends where branches meet, or after a pooling layer, and nothing else is still needed.
+    A block ends where branches meet, or after a pooling layer or a transformer's encoder, and nothing else is
+    still needed.
 
     Args:
         model: A functional model of one input and one output.
@@ -28,13 +31,13 @@ def split_into_blocks(model):
 
 
 def _narrow_points(model):
-    """Outputs of sums and pooling layers that all that follows depends on, and on nothing else."""
+    """Outputs of such layers that all that follows depends on, and on nothing else."""
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     last_use = {id(tensor): index for index, layer in enumerate(layers) for tensor in _inputs(layer)}
     last_use[id(model.output)] = len(layers)
     points, needed_until = [], 0
     for index, layer in enumerate(layers[:-1]):
-        ends_block = len(_inputs(layer)) > 1 or isinstance(layer, POOLING)
+        ends_block = len(_inputs(layer)) > 1 or isinstance(layer, ENDS)
         if ends_block and needed_until <= index:
             points.append(layer.output)
         needed_until = max(needed_until, last_use[id(layer.output)])

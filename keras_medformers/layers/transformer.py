@@ -1,7 +1,5 @@
 """The pre-norm encoder block of ViT and DeepViT."""
 
-import functools
-
 import keras
 
 from keras_medformers.layers.attention import SelfAttention, small_normal
@@ -59,8 +57,6 @@ class TransformerBlock(keras.layers.Layer):
         attention_config: Further arguments of the attention layer.
         branch_scale: DeepViT's `scale_adjustment` s: branches read norm(s x) and their
             results are divided by s.
-        recompute: Whether training computes the block a second time for its gradients instead of keeping
-            its values; `"mhsa"` only, since a second pass would count twice in normalization statistics.
 
     Input shape:
         `(batch, tokens, channels)`.
@@ -69,7 +65,7 @@ class TransformerBlock(keras.layers.Layer):
         As the input.
 
     Raises:
-        ValueError: If `attention` is not known, or cannot be recomputed.
+        ValueError: If `attention` is not known.
 
     Reference:
         Dosovitskiy et al., An Image is Worth 16x16 Words, eqs. (2) and (3); DeepViT, Fig. 4.
@@ -82,20 +78,16 @@ class TransformerBlock(keras.layers.Layer):
         attention="mhsa",
         attention_config=None,
         branch_scale=1.0,
-        recompute=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if attention not in ATTENTIONS:
             raise ValueError(f"Expected `attention` in {sorted(ATTENTIONS)}. Received: {attention=}")
-        if recompute and attention != "mhsa":
-            raise ValueError(f"Expected attention='mhsa' with `recompute`. Received: {attention=}")
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.attention = attention
         self.attention_config = attention_config
         self.branch_scale = branch_scale
-        self.recompute = recompute
 
     def build(self, input_shape):
         policy = self.dtype_policy
@@ -109,10 +101,6 @@ class TransformerBlock(keras.layers.Layer):
             layer.build(input_shape)
 
     def call(self, tokens, training=None):
-        encode = functools.partial(self._encode, training=training)
-        return (keras.remat(encode) if self.recompute and training else encode)(tokens)
-
-    def _encode(self, tokens, training):
         scale = self.branch_scale
         tokens = tokens + self.attn(self.norm1(scale * tokens), training=training) / scale
         return tokens + self.mlp(self.norm2(scale * tokens)) / scale
@@ -132,5 +120,4 @@ class TransformerBlock(keras.layers.Layer):
             "attention": self.attention,
             "attention_config": self.attention_config,
             "branch_scale": self.branch_scale,
-            "recompute": self.recompute,
         }

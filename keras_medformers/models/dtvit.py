@@ -58,7 +58,6 @@ def DTViT(
     num_heads,
     classifier_dim,
     stem=vit.PATCH,
-    recompute=False,
 ):
     """A vision transformer with one decoder per task.
 
@@ -73,7 +72,6 @@ def DTViT(
         num_heads: Attention heads; divides `embed_dim`.
         classifier_dim: Hidden channels of the decoders; None for a single layer each.
         stem: What makes tokens of the image: `"patch"` or `"conv"`, see `vit.class_features`.
-        recompute: Whether training computes each encoder a second time instead of keeping its values.
 
     Returns:
         A functional `keras.Model` from `(batch, height, width, channels)` to `{task: (batch, classes)}`.
@@ -94,7 +92,6 @@ def DTViT(
         mlp_dim=mlp_dim,
         num_heads=num_heads,
         stem=stem,
-        recompute=recompute,
     )
     if num_classes:
         features = decode(features, num_classes, classifier_dim, classifier_activation)

@@ -46,7 +46,6 @@ def VisionTransformer(
     mlp_dim,
     num_heads,
     stem=PATCH,
-    recompute=False,
 ):
     """A vision transformer that classifies by its class token.
 
@@ -60,7 +59,6 @@ def VisionTransformer(
         mlp_dim: Hidden channels of each encoder's MLP.
         num_heads: Attention heads; divides `embed_dim`.
         stem: What makes tokens of the image: `"patch"` or `"conv"`, see `class_features`.
-        recompute: Whether training computes each encoder a second time instead of keeping its values.
 
     Returns:
         A functional `keras.Model` from `(batch, height, width, channels)` to `(batch, num_classes)`.
@@ -77,7 +75,6 @@ def VisionTransformer(
         mlp_dim=mlp_dim,
         num_heads=num_heads,
         stem=stem,
-        recompute=recompute,
     )
     if num_classes:
         x = keras.layers.Dense(
@@ -86,9 +83,7 @@ def VisionTransformer(
     return keras.Model(image, x, name="vit")
 
 
-def class_features(
-    image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads, stem=PATCH, recompute=False
-):
+def class_features(image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads, stem=PATCH):
     """The class token after the last norm, `(batch, embed_dim)`: the encoder of ViT and of what builds on it.
 
     Args:
@@ -100,8 +95,6 @@ def class_features(
         num_heads: Attention heads; divides `embed_dim`.
         stem: `"patch"`: tokens are linear maps of patches; timm's checkpoints fit. `"conv"`: they are what
             convolutions of stride 2 make of the image, as many tokens as there would be patches.
-        recompute: Whether training computes each encoder a second time for its gradients instead of keeping
-            its values: about a third more time, and memory for one encoder instead of all.
 
     Raises:
         ValueError: If an argument does not fit the others; the message names it.
@@ -124,7 +117,7 @@ def class_features(
     x = ClassToken(name="class_token")(x)
     x = PositionEmbedding(grid, name="position_embedding")(x)
     for index in range(num_layers):
-        x = TransformerBlock(num_heads, mlp_dim, recompute=recompute, name=f"encoder_{index}")(x)
+        x = TransformerBlock(num_heads, mlp_dim, name=f"encoder_{index}")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     x = keras.layers.Cropping1D((0, grid[0] * grid[1]), name="class_token_alone")(x)
     return keras.layers.Flatten(name="class_features")(x)

@@ -1,7 +1,10 @@
 """Models run block by block: where they are cut, and that nothing but memory changes."""
 
+from unittest.mock import Mock
+
 import keras
 import numpy as np
+import pytest
 
 import keras_medformers
 from training.recompute import run_blocks, split_into_blocks
@@ -29,6 +32,9 @@ def test_blocks_end_where_branches_meet():
     stages = [f"conv_stage_{stage}_block_{block}" for stage in range(3) for block in range(2)]
     stages += [f"ac_stage_{stage}_block_{block}" for stage in range(2) for block in range(2)]
     assert ends == ["stem_pool", *stages, "head"]
+    vit = keras_medformers.create_model("dtvit_small", num_classes=0, input_shape=(32, 32, 3))
+    ends = [block.layers[-1].name for block in split_into_blocks(vit)]
+    assert ends == [*(f"encoder_{index}" for index in range(4)), "class_features"]
 
 
 def test_what_is_needed_later_is_no_end():
@@ -59,6 +65,35 @@ def test_blocks_give_what_the_model_gives_and_leave_its_variables_alone():
     for variable in model.non_trainable_variables:
         np.testing.assert_array_equal(after[id(variable)], variable)
     assert any(not np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_every_encoder_of_a_transformer_is_computed_twice_to_the_same_step(precision):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 48, 3)).astype("float32")
+    losses, weights, calls = [], [], []
+    for recompute in (False, True):
+        model = small_transformer(precision)
+        encoder_mlp = model.get_layer("encoder_0").mlp.fc1
+        encoder_mlp.call = Mock(side_effect=encoder_mlp.call)
+        stepping = stepwise(model, recompute=recompute)
+        stepping.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True))
+        losses.append([stepping.train_on_batch(images, np.eye(5)[:2]) for _ in range(2)])
+        weights.append(model.get_weights())
+        calls.append(encoder_mlp.call.call_count)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    for plain, recomputed in zip(*weights, strict=True):
+        np.testing.assert_allclose(plain, recomputed, rtol=1e-5, atol=1e-7)
+    assert calls == [1, 2]  # traced once more, for the gradients
+
+
+def small_transformer(precision):
+    settings = {"patch_size": 8, "num_layers": 2, "embed_dim": 24, "mlp_dim": 32, "num_heads": 4}
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(precision)
+    try:
+        return keras_medformers.create_model("vit_base", 5, input_shape=(32, 48, 3), **settings)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def fitted(model):

@@ -15,7 +15,6 @@ LAYERS = [
     lambda **kwargs: Mlp(16, **kwargs),
     lambda **kwargs: PositionEmbedding(**kwargs),
     lambda **kwargs: TransformerBlock(4, 16, attention="mhsa", **kwargs),
-    lambda **kwargs: TransformerBlock(4, 16, recompute=True, **kwargs),
     lambda **kwargs: TransformerBlock(
         4, 16, attention="mhra", attention_config={"head_dim": 5}, branch_scale=0.5, **kwargs
     ),
@@ -123,8 +122,3 @@ def test_refuses_sizes_below_one(arguments):
 def test_refuses_an_unknown_attention():
     with pytest.raises(ValueError, match="mhxa"):
         TransformerBlock(2, 8, attention="mhxa")
-
-
-def test_refuses_to_recompute_what_counts_in_statistics():
-    with pytest.raises(ValueError, match="attention='mhsa' with `recompute`. Received: attention='mhra'"):
-        TransformerBlock(2, 8, attention="mhra", recompute=True)

@@ -192,35 +192,6 @@ def test_half_precision_is_near_float32():
     assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_recomputation_changes_no_step_and_holds_no_encoders_values(precision):
-    keras.config.set_dtype_policy(precision)
-    try:
-        plain, again = build(), build(recompute=True)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    calls = {True: 0, False: 0}
-    for model in (plain, again):
-        encoder = model.get_layer("encoder_0")
-        encoder.mlp.fc1.call = _counted(encoder.mlp.fc1.call, calls, model is again)
-        model.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True))
-
-    losses = [[model.train_on_batch(IMAGES, np.eye(5)[:2]) for _ in range(2)] for model in (plain, again)]
-
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
-    for a, b in zip(plain.weights, again.weights, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7, err_msg=a.path)
-    assert calls[True] == 2 * calls[False]  # traced once more, for the gradients
-
-
-def _counted(call, calls, key):
-    def counted(*args, **kwargs):
-        calls[key] += 1
-        return call(*args, **kwargs)
-
-    return counted
-
-
 @pytest.mark.parametrize("stem", ["patch", "conv"])
 def test_training_lowers_the_loss_and_moves_every_weight(stem):
     model = build(num_classes=2, stem=stem)
