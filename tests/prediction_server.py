@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 from pathlib import Path
 
@@ -115,14 +116,21 @@ def _grpc_errors(context):
 
 
 @contextlib.contextmanager
-def grpc_server(served, port=0):
-    """Yields `host:port` of a server, and a function that ends it at once."""
+def grpc_server(served, port=0, certificate=None):
+    """Yields `host:port` of a server, and a function that ends it at once.
+
+    It speaks TLS if it has a certificate, a `trustme.LeafCert`.
+    """
     server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(8),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_PredictionService(served), server)
-    port = server.add_insecure_port(f"localhost:{port}")
+    if certificate:
+        key_and_chain = (certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())
+        port = server.add_secure_port(f"localhost:{port}", grpc.ssl_server_credentials([key_and_chain]))
+    else:
+        port = server.add_insecure_port(f"localhost:{port}")
     server.start()
     try:
         yield f"localhost:{port}", lambda: server.stop(None)
@@ -131,10 +139,14 @@ def grpc_server(served, port=0):
 
 
 @contextlib.contextmanager
-def rest_server(served):
-    """Yields `host:port` of a server, and a function that ends it at once."""
+def rest_server(served, certificate=None):
+    """The like over REST."""
     dead = threading.Event()
     server = http.server.ThreadingHTTPServer(("localhost", 0), _handler(served, dead))
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -80,6 +80,9 @@ def make_parser():
                        help="TensorFlow Serving to ask instead; --run or --export say what it serves")
     model.add_argument("--protocol", choices=PROTOCOLS, default=GRPC,
                        help="how to speak to it (default: %(default)s)")
+    model.add_argument("--tls", action="store_true", help="speak to it encrypted")
+    model.add_argument("--tls-authorities", metavar="FILE",
+                       help="the like, and trust the authorities in this file (PEM), not those known to all")
     model.add_argument("--model-name", metavar="NAME",
                        help="its name there (default: the run's or the export's)")
     model.add_argument("--treatment", choices=(AS_THEY_ARE, *TREATMENTS),

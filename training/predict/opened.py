@@ -109,6 +109,7 @@ def _client(
         return ServingClient(
             arguments.server, arguments.model_name or _name_on_server(version_dir, known), arguments.protocol,
             signature, arguments.batch_size, arguments.concurrency, arguments.timeout, arguments.retries,
+            tls=arguments.tls_authorities or arguments.tls,
         )
     except ValueError as error:
         raise UserError(f"--server {arguments.server} cannot be asked: {error}") from error

@@ -4,7 +4,9 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+from keras_medformers.serving.client.certificates import check_authorities
 from keras_medformers.serving.client.errors import (
     DEADLINE_EXCEEDED,
     FAILED_PRECONDITION,
@@ -45,6 +47,8 @@ class ServingClient(ModelClient):
         concurrency: Requests at a time at most.
         timeout_s: Seconds that one try of a request may take.
         retries: Further tries of a request that found the server unavailable or overloaded.
+        tls: Whether the connection is encrypted and the server has to prove who it is: by a certificate of
+            an authority known to all, or, if this is a file (PEM), of one of the authorities in it.
         backoff_s: Wait before the first further try. Each next one is twice as long, up to `LONGEST_WAIT_S`,
             and each is shortened at random by up to a half, so that clients do not come back all at once.
 
@@ -67,12 +71,13 @@ class ServingClient(ModelClient):
         timeout_s: float = 60.0,
         retries: int = 5,
         backoff_s: float = 0.5,
+        tls: bool | str | Path = False,
     ):
         if protocol not in PROTOCOLS:
             raise ValueError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
         host, _, port = server.rstrip("/").rpartition(":")
-        if not host or not port.isdecimal():
-            raise ValueError(f"`server` must be host:port. Received: {server!r}")
+        if not host or not port.isdecimal() or "://" in host:
+            raise ValueError(f"`server` must be host:port, without a scheme. Received: {server!r}")
         for name, value, least in (
             ("batch_size", batch_size, 1), ("concurrency", concurrency, 1), ("retries", retries, 0),
         ):
@@ -82,7 +87,9 @@ class ServingClient(ModelClient):
             raise ValueError(
                 f"`timeout_s` must be above 0, `backoff_s` at least 0. Received: {timeout_s=}, {backoff_s=}"
             )
-        self.server, self.model_name, self.protocol = server, model_name, protocol
+        if not isinstance(tls, bool):
+            check_authorities(tls := Path(tls))
+        self.server, self.model_name, self.protocol, self._tls = server, model_name, protocol, tls
         self._timeout_s, self._retries, self._backoff_s = timeout_s, retries, backoff_s
         super().__init__(
             self._connect(concurrency), signature, batch_size, concurrency, as_bytes=protocol == REST
@@ -92,7 +99,7 @@ class ServingClient(ModelClient):
         if self.protocol == REST:
             from keras_medformers.serving.client.rest_transport import RestTransport
 
-            return RestTransport(self.server, self.model_name, self._timeout_s, connections=concurrency)
+            return RestTransport(self.server, self.model_name, self._timeout_s, concurrency, self._tls)
         try:
             from keras_medformers.serving.client.grpc_transport import GrpcTransport
         except ModuleNotFoundError as error:
@@ -100,7 +107,7 @@ class ServingClient(ModelClient):
                 f"gRPC needs {error.name}: pip install 'keras_medformers[serving]', or take protocol 'rest'",
                 FAILED_PRECONDITION,
             ) from error
-        return GrpcTransport(self.server, self.model_name, self._timeout_s, MAX_MESSAGE_BYTES)
+        return GrpcTransport(self.server, self.model_name, self._timeout_s, MAX_MESSAGE_BYTES, self._tls)
 
     def _call(self, call: Callable, gone: threading.Event):
         """Calls until there is an answer, an error that would come again, or no try is left.
@@ -133,9 +140,12 @@ class ServingClient(ModelClient):
         if failed.too_large:
             text = f"a batch is too large for {self.server}{said}; ask for fewer images at a time"
         elif failed.code == UNAVAILABLE:
+            way, doubt = f"{self.protocol} without TLS", "does it want TLS"
+            if self._tls:
+                way, doubt = f"{self.protocol} with TLS", "is its certificate for this name trusted here"
             text = (
-                f"no server answers at {self.server} over {self.protocol}{said}; is it running, and is this "
-                "its port for this protocol?"
+                f"no server answers at {self.server} over {way}{said}; is it running, is this its port for "
+                f"this protocol, and {doubt}?"
             )
         elif failed.code == RESOURCE_EXHAUSTED:
             text = f"{self.server} has too much to do{said}; ask for fewer images at a time"

@@ -1,5 +1,7 @@
 """Calls to TensorFlow Serving's PredictionService over gRPC."""
 
+from pathlib import Path
+
 import grpc
 import numpy as np
 import tensorflow as tf
@@ -28,9 +30,12 @@ class GrpcTransport:
         model_name: The model's.
         timeout_s: Seconds that a call may take.
         max_message_bytes: Largest request and answer.
+        tls: Whether to encrypt; the file (PEM) of the authorities to trust, if not those known to all.
     """
 
-    def __init__(self, server: str, model_name: str, timeout_s: float, max_message_bytes: int):
+    def __init__(
+        self, server: str, model_name: str, timeout_s: float, max_message_bytes: int, tls: bool | Path
+    ):
         options = [
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -42,7 +47,12 @@ class GrpcTransport:
         ]
         self._model_name = model_name
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(server, options=options)
+        if tls:
+            authorities = tls.read_bytes() if isinstance(tls, Path) else None
+            credentials = grpc.ssl_channel_credentials(authorities)
+            self._channel = grpc.secure_channel(server, credentials, options)
+        else:
+            self._channel = grpc.insecure_channel(server, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def metadata(self) -> ModelMetadata:

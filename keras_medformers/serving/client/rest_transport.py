@@ -6,6 +6,7 @@ Reference:
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import requests
@@ -52,23 +53,25 @@ class RestTransport:
     """Connections to a model.
 
     Args:
-        server: `host:port`, or an address with `http://` or `https://`.
+        server: `host:port`.
         model_name: The model's.
         timeout_s: Seconds that a call may take.
         connections: Kept open at most.
+        tls: Whether to encrypt; the file (PEM) of the authorities to trust, if not those known to all.
     """
 
-    def __init__(self, server: str, model_name: str, timeout_s: float, connections: int):
-        address = server if "://" in server else f"http://{server}"
-        self._url = f"{address.rstrip('/')}/v1/models/{model_name}"
+    def __init__(self, server: str, model_name: str, timeout_s: float, connections: int, tls: bool | Path):
+        scheme = "https://" if tls else "http://"
+        self._url = f"{scheme}{server}/v1/models/{model_name}"
         self._model_name = model_name
         self._timeout_s = timeout_s
         self._session = requests.Session()
         # Images go to the server named and to no proxy that the environment names.
         self._session.trust_env = False
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session.mount(scheme, adapter)
+        if isinstance(tls, Path):
+            self._session.verify = str(tls)
 
     def metadata(self) -> ModelMetadata:
         """Asks what the model takes and gives.

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 import tiny_exports
+import trustme
 from ct_files import write_ct
 from dicom_study import PATIENT, write_study
 from mammogram_files import breast, write_mammogram
@@ -113,6 +114,19 @@ def test_a_server_gives_what_the_export_gives(protocol, server, tiny_exports, fo
     for name in here["overlay"]:
         one, other = (cv2.imread(str(tmp_path / where / "overlays" / name)) for where in ("here", "there"))
         assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_an_encrypted_server(tiny_exports, folder, tmp_path, capsys):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "hospital.pem")
+    certificate = authority.issue_cert("localhost")
+    with grpc_server(Served(tiny_ct=tiny_exports["ct"]), certificate=certificate) as (address, _):
+        ask = ("--export", tiny_exports["ct"], "--server", address, "--output", tmp_path / "out", folder)
+        assert run(*ask, "--tls-authorities", tmp_path / "hospital.pem") == 0
+        assert len(pd.read_csv(tmp_path / "out" / "predictions.csv")) == 6
+        again = (*ask[:-2], tmp_path / "not", folder)
+        assert "trusted here" in error_of(capsys, *again, "--tls", "--retries", 0)
+        assert "(PEM)" in error_of(capsys, *again, "--tls-authorities", tmp_path / "absent.pem")
 
 
 def test_slices_are_treated_as_the_records_were(tmp_path, folder):

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+import trustme
 from prediction_server import Refused, Served, grpc_server, rest_server
 from tiny_exports import CT_LABELS, PICTURE_LABELS
 
@@ -223,6 +224,26 @@ def test_no_server(protocol, caplog):
     assert [text for text in caplog.messages if "trying again" in text][1].endswith("(2 of 2)")
 
 
+@pytest.mark.parametrize("protocol", SERVERS)
+def test_an_encrypted_server_has_to_prove_who_it_is(protocol, served, tmp_path):
+    served.faults.clear()
+    settings = dict(protocol=protocol, retries=0, timeout_s=20)
+    images = slices(SHAPES[:1])
+    authority, other = trustme.CA(), trustme.CA()
+    for name, one in (("ours.pem", authority), ("others.pem", other)):
+        one.cert_pem.write_to_path(tmp_path / name)
+    with SERVERS[protocol](served, certificate=authority.issue_cert("localhost")) as (address, _):
+        with ServingClient(address, "tiny_ct", tls=tmp_path / "ours.pem", **settings) as client:
+            assert len(client.predict(images)) == 1
+        for tls in (tmp_path / "others.pem", True):
+            with ServingClient(address, "tiny_ct", tls=tls, **settings) as client:
+                with pytest.raises(ServerError, match="is its certificate for this name trusted here"):
+                    client.predict(images)
+        with ServingClient(address, "tiny_ct", **settings) as client:
+            with pytest.raises(ServerError, match="does it want TLS"):
+                client.predict(images)
+
+
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
 def test_a_server_that_recovers(running, code):
     running[3].faults += [Refused(code, "queue is full")] * 3
@@ -320,8 +341,11 @@ def test_requests_at_a_time_are_bounded(running):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"server": "localhost"}, "`server` must be host:port. Received: 'localhost'"),
+        ({"server": "localhost"}, "`server` must be host:port, without a scheme. Received: 'localhost'"),
         ({"server": "localhost:http"}, "`server` must be host:port"),
+        ({"server": "https://localhost:8500"}, "without a scheme. Received: 'https://localhost:8500'"),
+        ({"tls": "absent.pem"}, "PEM.*Received: absent.pem, which cannot be read: No such file"),
+        ({"tls": __file__}, "PEM.*Received: .*test_serving_client.py, which cannot be read"),
         ({"protocol": "http"}, "`protocol` must be one of grpc, rest"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"concurrency": 0}, "`concurrency` must be at least 1"),
