@@ -1,10 +1,10 @@
 """What serving a model costs, before and after its export: `python -m benchmarks.serving`.
 
 A model with drawn weights (backbones untrained) answers for raw pixels by `model.predict`, by the plain call
-`model(x)`, by its export, and by each variant of the export: latency at batch 1, throughput at larger
-batches, cold start (a fresh process: imports, loading, the first answer) and size on disk. Each side has a
-process of its own; the SavedModels' have no Keras. They take turns on the same pixels; medians. All of them
-must give the same probabilities first.
+`model(x)`, by its export, by the same with one operation at a time, and by each variant of the export:
+latency at batch 1, throughput at larger batches, cold start (a fresh process: imports, loading, the first
+answer) and size on disk. Each side has a process of its own; the SavedModels' have no Keras. They take turns
+on the same pixels; medians. All of them must give the same probabilities first.
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rounds import check_rounds, make_parser, medians, write_result
-from benchmarks.serving_sides import CALL, PREDICT, Side
+from benchmarks.serving_sides import CALL, IN_TURN, PREDICT, Side
 from data_prep import command_line
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
@@ -147,7 +147,7 @@ def _export(name, variants, folder):
         channels=kind.channels,
         samples=samples,
     )
-    folders = {PREDICT: path, CALL: path, EXPORT: version}
+    folders = {PREDICT: path, CALL: path, EXPORT: version, IN_TURN: version}
     folders |= {variant: optimize_saved_model(version, variant, samples=samples) for variant in variants}
     return folders, samples[0]
 

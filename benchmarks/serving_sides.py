@@ -10,12 +10,15 @@ from data_prep.quiet_tensorflow import import_tensorflow
 
 PREDICT, CALL = "model.predict", "model(x)"
 
+IN_TURN = "one op a time"
+"""The export with its operations one after another: what backbones side by side gain."""
+
 
 class Side:
     """A process that answers for raw pixels, timed from its start.
 
     Args:
-        name: What to answer with: `PREDICT`, `CALL`, or anything else for a SavedModel.
+        name: What to answer with: `PREDICT`, `CALL`, or anything else, such as `IN_TURN`, for a SavedModel.
         model: A `.keras` file for the first two, else the folder of a version.
         preprocessor: Name of the model whose preprocessing belongs before a `.keras` file.
         first: Raw pixels that are answered once before the process counts as started.
@@ -67,7 +70,9 @@ class Side:
 def _serve(pipe, name, model, preprocessor):
     """What the process does: answers until the other end is closed."""
     try:
-        answer = _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(model)
+        answer = (
+            _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(name, model)
+        )
         while True:
             pixels = pipe.recv()
             started_s = time.perf_counter()
@@ -79,8 +84,10 @@ def _serve(pipe, name, model, preprocessor):
         pipe.send(RuntimeError(f"{name}: {error}"))
 
 
-def _saved_model(version):
+def _saved_model(name, version):
     tf = import_tensorflow()
+    if name == IN_TURN:
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     loaded = tf.saved_model.load(str(version))  # which has to stay: the signature does not keep the variables
     signature = loaded.signatures["serving_default"]
 

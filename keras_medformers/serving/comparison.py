@@ -57,7 +57,7 @@ def compare_with_model(
                 scale = max(1.0, float(tf.reduce_max(tf.abs(features))))
                 allowed = FEATURE_SLACK * tolerance * scale
                 _expect_close("features", answer[FEATURES], features, allowed, batch)
-            if signature == "explain":
+            if signature.startswith("explain"):
                 for name in map(heat_maps_name, probabilities):
                     _expect_close(name, answer[name], maps[name], FEATURE_SLACK * tolerance, batch)
     return largest
@@ -68,7 +68,7 @@ def signature_requests(batch: np.ndarray, encoded: bool) -> dict[str, dict[str, 
     pixels = tf.constant(batch)
     requests = {name: {"pixels": pixels} for name in ("serving_default", "features", "explain")}
     little_endian = batch.astype(batch.dtype.newbyteorder("<"))
-    requests["raw"] = {
+    requests["raw"] = requests["explain_raw"] = {
         "raw": tf.constant([image.tobytes() for image in little_endian]),
         "shape": tf.constant([image.shape[:2] for image in batch], tf.int32),
     }

@@ -58,6 +58,7 @@ def export_saved_model(
       its gradients, a value per patch;
     - `raw`: as `serving_default`, from the inputs `raw`, `(batch,)` strings: the bytes of the same pixels,
       little-endian; and `shape`, int32 `(batch, 2)`: their height and width, one for the whole batch;
+    - `explain_raw`: as `explain`, from the inputs of `raw`;
     - `encoded`, for photographs if asked for: as `serving_default`, from the input `encoded`, `(batch,)`
       strings: JPEG or PNG files, each of any size. Grey ones become RGB, transparency is dropped; the
       orientation in EXIF is not applied.

@@ -166,8 +166,8 @@ def make_signatures(
         maps = [heat_maps_name(name) for name in label_names]
         return with_labels(network.explaining_graph(prepared(kind.checked(pixels))), *maps)
 
-    def from_bytes(raw, shape):
-        return with_labels(network.graph(prepared(kind.checked(kind.from_bytes(raw, shape)))))
+    def of_bytes(answer):
+        return lambda raw, shape: answer(kind.from_bytes(raw, shape))
 
     def from_files(files):
         images = tf.map_fn(
@@ -181,7 +181,8 @@ def make_signatures(
         "serving_default": _graph(serving_default, kind.spec),
         "features": _graph(features, kind.spec),
         "explain": _graph(explain, kind.spec),
-        "raw": _graph(from_bytes, *RAW_SPECS),
+        "raw": _graph(of_bytes(serving_default), *RAW_SPECS),
+        "explain_raw": _graph(of_bytes(explain), *RAW_SPECS),
     }
     if encoded:
         signatures["encoded"] = _graph(from_files, FILES_SPEC)

@@ -11,7 +11,7 @@ from keras_medformers.serving.client.signatures import ModelMetadata, TensorInfo
 PIXELS, ENCODED, RAW = {"pixels"}, {"encoded"}, {"raw", "shape"}
 """Inputs by which the kinds of signatures are told apart, see `keras_medformers.serving.export`."""
 
-RAW_TWINS = {"serving_default": "raw"}
+RAW_TWINS = {"serving_default": "raw", "explain": "explain_raw"}
 """Signatures of pixels that have one with the same outputs for pixels as bytes."""
 
 

@@ -57,7 +57,7 @@ def version(model, preprocessor, tmp_path_factory):
 def test_equals_keras(model, preprocessor, version):
     assert version.parts[-3:] == ("deeper", "small", "1")
     signatures = tf.saved_model.load(str(version)).signatures
-    assert sorted(signatures) == ["explain", "features", "raw", "serving_default"]
+    assert sorted(signatures) == ["explain", "explain_raw", "features", "raw", "serving_default"]
     feature_model = keras.Model(model.input, model.get_layer("feature_map").output)
     generator = np.random.default_rng(1)
     for pixels in (

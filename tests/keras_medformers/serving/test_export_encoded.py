@@ -77,7 +77,7 @@ def test_equals_keras(model, preprocessor, signatures, pictures):
 
 
 def test_files_of_different_sizes_equal_the_pixels_signature(signatures, pictures):
-    assert sorted(signatures) == ["encoded", "explain", "features", "raw", "serving_default"]
+    assert sorted(signatures) == ["encoded", "explain", "explain_raw", "features", "raw", "serving_default"]
     _, inputs = signatures["encoded"].structured_input_signature
     assert inputs == {"encoded": tf.TensorSpec([None], tf.string, name="encoded")}
     files = [file_of(picture) for picture in pictures]

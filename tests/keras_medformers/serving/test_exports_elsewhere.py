@@ -16,7 +16,7 @@ from keras_medformers.serving import sample_mammograms, sample_photographs, samp
 
 TESTS = pathlib.Path(c_api.__file__).parent
 WAYS = ("saved_model", "command", "c_api")
-SIGNATURES = ("serving_default", "features", "explain", "raw")
+SIGNATURES = ("serving_default", "features", "explain", "raw", "explain_raw")
 WARM_UP = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
 
 PIXELS = {
@@ -32,7 +32,7 @@ def requests_of(kind):
     """The same two images for each of the kind's signatures."""
     pixels = PIXELS[kind]
     requests = {name: {"pixels": pixels} for name in SIGNATURES}
-    requests["raw"] = {
+    requests["raw"] = requests["explain_raw"] = {
         "raw": np.array([image.tobytes() for image in pixels], object),
         "shape": np.array([image.shape[:2] for image in pixels], "int32"),
     }

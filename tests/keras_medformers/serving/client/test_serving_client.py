@@ -58,7 +58,7 @@ def test_metadata_describes_signatures(running):
     with client_of(running) as client:
         metadata = client.metadata()
     assert (metadata.name, metadata.version) == ("tiny_ct", 1)
-    assert {"serving_default", "features", "explain", "raw"} == set(metadata.signatures)
+    assert {"serving_default", "features", "explain", "raw", "explain_raw"} == set(metadata.signatures)
     default = metadata.signatures["serving_default"]
     assert default.inputs["pixels"].dtype == "int16"
     assert default.inputs["pixels"].shape == (None, None, None, 1)
@@ -113,6 +113,8 @@ def test_heat_maps(running, tiny_exports):
         assert maps.keys() == {"probabilities"}
         assert maps["probabilities"].shape == (3, 8, 8) and maps["probabilities"].dtype == np.float32
         np.testing.assert_allclose(maps["probabilities"], wanted["heat_maps"][0], atol=1e-4)
+    called = "explain_raw" if running[0] == "rest" else "explain"
+    assert {name for name, _ in running[3].requests} == {called}
 
 
 def test_an_image_that_the_model_refuses_leaves_the_others(running):
@@ -199,7 +201,7 @@ def test_wrong_model_name(running):
 
 def test_wrong_signature(running):
     with client_of(running, signature="explian") as client:
-        known = "explain, features, raw, serving_default"
+        known = "explain, explain_raw, features, raw, serving_default"
         with pytest.raises(ServerError, match=f"no signature 'explian'; it has {known}"):
             client.predict(slices())
     assert running[3].requests == []
