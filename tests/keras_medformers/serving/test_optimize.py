@@ -112,7 +112,7 @@ def test_batch_norm_goes_into_the_convolution_before_it(plain):
     before = [node.op for node in flat.graph_def.node]
     fold_scales_and_shifts(flat)
     after = [node.op for node in flat.graph_def.node]
-    # Of five norms three follow a convolution that nothing else reads; each signature has a copy of the network.
+    # Three of five norms follow a convolution that nothing else reads; signatures are copies.
     assert before.count("Mul") - after.count("Mul") == 3 * len(flat.signatures)
     assert after.count("Conv2D") == before.count("Conv2D")
     folded = [name for name in flat.weights if "/times/" in name]
