@@ -31,8 +31,9 @@ def main(argv=None):
     parser.add_argument("--run", required=True, help="folder of a trained run")
     parser.add_argument(
         "--variant", choices=(PLAIN, *VARIANTS), default=PLAIN,
-        help="also writes MODEL_VARIANT beside MODEL: frozen, variables made constants and folded; bfloat16, "
-        "folded and half the size; xla, compiled at the first call (default: plain, which is MODEL alone)",
+        help="also writes MODEL_VARIANT beside MODEL: frozen, what parameters alone decide computed "
+        "beforehand; bfloat16, the same in half the size; xla, compiled at the first call (default: plain, "
+        "which is MODEL alone)",
     )
     arguments = parser.parse_args(argv)
     import_tensorflow()

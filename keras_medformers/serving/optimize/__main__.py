@@ -23,8 +23,8 @@ def main(argv=None) -> int:
     parser.add_argument("version", metavar="EXPORT", type=Path, help="folder of the export, MODEL/VERSION")
     parser.add_argument(
         "--variant", required=True, choices=VARIANTS,
-        help="frozen: variables made constants, and folded; bfloat16: folded, half the size; xla: compiled "
-        "at the first call (slow for depthwise convolutions on CPU)",
+        help="frozen: what parameters alone decide is computed beforehand; bfloat16: the same, in half the "
+        "size; xla: compiled at the first call (slow for depthwise convolutions on CPU)",
     )
     parser.add_argument(
         "--directory", type=Path, help="where the variant's versions go (default: MODEL_VARIANT beside MODEL)"

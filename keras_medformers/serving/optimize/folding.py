@@ -10,6 +10,8 @@ from keras_medformers.serving.optimize.flat_graph import FlatGraph, constant_nod
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 ADDITIONS = ("Add", "AddV2")
+ACTIVATIONS = ("Elu", "LeakyRelu", "Relu", "Relu6", "Sigmoid", "Tanh")
+"""Those that TensorFlow fuses with a sum before them."""
 
 
 def fold_scales_and_shifts(flat: FlatGraph) -> None:
@@ -43,7 +45,22 @@ class _Folding:
         for node in list(self.nodes.values()):
             if node.op in ADDITIONS:
                 self._fold_shift(node)
+        for node in self.nodes.values():
+            if node.op == "BiasAdd" and any(map(self._stops_fusion, self.users[node.name])):
+                node.op = "AddV2"
+                del node.attr["data_format"]
         self.flat.graph_def.node.extend(self.added)
+
+    def _stops_fusion(self, user: v1.NodeDef | None) -> bool:
+        """Whether a bias must not come before this node.
+
+        Where an activation and something else read a sum with a bias in it, as in Xception, TensorFlow's
+        remapper (2.21: "fanout exists for missing node") fails, and nothing in the whole graph is fused.
+        """
+        if user is None or user.op not in ADDITIONS:
+            return False
+        readers = self.users[user.name]
+        return len(readers) > 1 and any(node is not None and node.op in ACTIVATIONS for node in readers)
 
     def _fold_scale(self, mul: v1.NodeDef) -> None:
         before, scale = self._split(mul)

@@ -42,8 +42,8 @@ VARIANTS = {
     "bfloat16": Variant(write_bfloat16, tolerance=1e-2, tolerance_inside=1e-1),
     "xla": Variant(write_xla),
 }
-"""By name: `frozen`, variables made constants and folded; `bfloat16`, folded and half the size, cast when
-loaded; `xla`, the network compiled at the first call."""
+"""By name: `frozen`, folded and flat; `bfloat16`, the same in half the size, cast when loaded; `xla`, the
+network compiled at the first call."""
 
 
 def optimize_saved_model(
