@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.rounds import check_rounds, make_parser, medians, write_result
 from benchmarks.serving_sides import CALL, IN_TURN, PREDICT, Side
@@ -65,14 +66,19 @@ def measure(
     Returns:
         The settings and, as `rows`, for each side `seconds` by batch, `cold_start_s` and `mib`.
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
-        folders, pixels = pool.apply(_export, (model, variants, folder))
-    cold_starts = {name: [] for name in folders}
-    for _ in range(rounds):
-        for name, path in folders.items():
-            with Side(name, path, model, pixels) as side:
-                cold_starts[name].append(side.cold_start_s)
-    seconds = _seconds(folders, model, pixels, batches, rounds)
+    with tqdm(total=1 + rounds + len(batches), desc="Exporting", file=sys.stderr) as bar:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
+            folders, pixels = pool.apply(_export, (model, variants, folder))
+        bar.update()
+        bar.set_description("Starting")
+        cold_starts = {name: [] for name in folders}
+        for _ in range(rounds):
+            for name, path in folders.items():
+                with Side(name, path, model, pixels) as side:
+                    cold_starts[name].append(side.cold_start_s)
+            bar.update()
+        bar.set_description("Asking")
+        seconds = _seconds(folders, model, pixels, batches, rounds, bar)
     rows = [
         {
             "side": name,
@@ -152,7 +158,7 @@ def _export(name, variants, folder):
     return folders, samples[0]
 
 
-def _seconds(folders, model, pixels, batches, rounds):
+def _seconds(folders, model, pixels, batches, rounds, bar):
     sides = {}
     try:
         for name, path in folders.items():
@@ -163,6 +169,7 @@ def _seconds(folders, model, pixels, batches, rounds):
             images = np.repeat(pixels, batch, axis=0)
             timed = {name: (lambda side=side: side.seconds(images)) for name, side in sides.items()}
             seconds[batch] = medians(timed, rounds)
+            bar.update()
         return seconds
     finally:
         for side in sides.values():
