@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.rounds import check_rounds, make_parser, medians, write_result
+from benchmarks.rounds import check_rounds, make_parser, write_result
 from benchmarks.serving_sides import CALL, IN_TURN, PREDICT, Side
 from data_prep import command_line
 from data_prep.errors import UserError
@@ -26,6 +26,9 @@ from data_prep.quiet_tensorflow import import_tensorflow
 
 EXPORT = "export"
 VARIANTS = ("frozen", "bfloat16", "xla")
+CALLS = 3
+"""Of each batch that are timed in each round."""
+
 LARGEST_DIFFERENCE = {"bfloat16": 1e-2}
 """Of probabilities; 1e-4 for others."""
 
@@ -60,34 +63,15 @@ def measure(
         model: Name of the model.
         variants: Of the export.
         batches: Images at a time.
-        rounds: Measurements of each figure.
+        rounds: Starts of each side.
         folder: Where the model and its exports go.
 
     Returns:
         The settings and, as `rows`, for each side `seconds` by batch, `cold_start_s` and `mib`.
     """
-    with tqdm(total=1 + rounds + len(batches), desc="Exporting", file=sys.stderr) as bar:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
-            folders, pixels = pool.apply(_export, (model, variants, folder))
-        bar.update()
-        bar.set_description("Starting")
-        cold_starts = {name: [] for name in folders}
-        for _ in range(rounds):
-            for name, path in folders.items():
-                with Side(name, path, model, pixels) as side:
-                    cold_starts[name].append(side.cold_start_s)
-            bar.update()
-        bar.set_description("Asking")
-        seconds = _seconds(folders, model, pixels, batches, rounds, bar)
-    rows = [
-        {
-            "side": name,
-            "seconds": {batch: seconds[batch][name] for batch in batches},
-            "cold_start_s": statistics.median(cold_starts[name]),
-            "mib": _mib(path),
-        }
-        for name, path in folders.items()
-    ]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
+        folders, pixels = pool.apply(_export, (model, variants, folder))
+    rows = _take_turns(folders, model, pixels, batches, rounds)
     return {
         "model": model, "rounds": rounds, "cores": os.cpu_count(), "load": os.getloadavg(), "rows": rows
     }
@@ -158,22 +142,29 @@ def _export(name, variants, folder):
     return folders, samples[0]
 
 
-def _seconds(folders, model, pixels, batches, rounds, bar):
-    sides = {}
-    try:
-        for name, path in folders.items():
-            sides[name] = Side(name, path, model, pixels)
-        _check_alike({name: side.probabilities(pixels) for name, side in sides.items()})
-        seconds = {}
-        for batch in batches:
-            images = np.repeat(pixels, batch, axis=0)
-            timed = {name: (lambda side=side: side.seconds(images)) for name, side in sides.items()}
-            seconds[batch] = medians(timed, rounds)
-            bar.update()
-        return seconds
-    finally:
-        for side in sides.values():
-            side.__exit__()
+def _take_turns(folders, model, pixels, batches, rounds):
+    """Starts each side anew in each round, so that one at a time is in memory. Returns the rows."""
+    cold_starts = {name: [] for name in folders}
+    seconds = {name: {batch: [] for batch in batches} for name in folders}
+    probabilities = {}
+    for name in tqdm(list(folders) * rounds, desc="Starting and asking"):
+        with Side(name, folders[name], model, pixels) as side:
+            cold_starts[name].append(side.cold_start_s)
+            probabilities[name] = side.probabilities(pixels)
+            _check_alike(probabilities)
+            for batch in batches:
+                images = np.repeat(pixels, batch, axis=0)
+                side.seconds(images)  # warm
+                seconds[name][batch] += [side.seconds(images) for _ in range(CALLS)]
+    return [
+        {
+            "side": name,
+            "seconds": {batch: statistics.median(seconds[name][batch]) for batch in batches},
+            "cold_start_s": statistics.median(cold_starts[name]),
+            "mib": _mib(path),
+        }
+        for name, path in folders.items()
+    ]
 
 
 def _check_alike(probabilities: Mapping[str, np.ndarray]) -> None:

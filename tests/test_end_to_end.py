@@ -189,6 +189,19 @@ def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
     assert "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output
 
 
+def test_a_variant_of_the_export_stands_beside_it_and_answers_alike(picture_run):
+    run_dir, _ = picture_run
+    output = make("export", RUN=run_dir, ARGS="--variant frozen")
+    exports = [run_dir / "export" / name for name in ("hifuse_narrow", "hifuse_narrow_frozen")]
+    assert f"--model_base_path={exports[1]}" in output
+    files = [path.read_bytes() for path in sorted((run_dir.parent / "data").rglob("*.jpg"))[:3]]
+    answers = []
+    for version in (exports[0] / "2", exports[1] / "1"):
+        signature = tf.saved_model.load(str(version)).signatures["encoded"]
+        answers.append(signature(encoded=tf.constant(files))["probabilities"])
+    np.testing.assert_allclose(*answers, atol=1e-5)
+
+
 def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, tmp_path):
     from training.session import load_model
 
