@@ -31,6 +31,7 @@ def main(argv=None) -> int:
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it tells of calls that are deprecated
     try:
         optimize_saved_model(**vars(arguments))
     except (ValueError, RuntimeError, OSError) as error:
