@@ -3,8 +3,8 @@
 A model with drawn weights (backbones untrained) answers for raw pixels by `model.predict`, by the plain call
 `model(x)`, by its export, by the same with one operation at a time, and by each variant of the export:
 latency at batch 1, throughput at larger batches, cold start (a fresh process: imports, loading, the first
-answer) and size on disk. Each side has a process of its own; the SavedModels' have no Keras. They take turns
-on the same pixels; medians. All of them must give the same probabilities first.
+answer) and size on disk. Each side has a process of its own; the SavedModels' have no Keras. They take turns,
+one at a time in memory, on the same pixels; medians. All of them have to give the same probabilities.
 """
 
 import multiprocessing
@@ -69,6 +69,7 @@ def measure(
     Returns:
         The settings and, as `rows`, for each side `seconds` by batch, `cold_start_s` and `mib`.
     """
+    sys.stderr.write(f"Exporting {', '.join([model, *variants])}: some minutes for a large network\n")
     with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
         folders, pixels = pool.apply(_export, (model, variants, folder))
     rows = _take_turns(folders, model, pixels, batches, rounds)

@@ -82,7 +82,7 @@ def make_parser():
                        help="how to speak to it (default: %(default)s)")
     model.add_argument("--tls", action="store_true", help="speak to it encrypted")
     model.add_argument("--tls-authorities", metavar="FILE",
-                       help="the like, and trust the authorities in this file (PEM), not those known to all")
+                       help="the like, trusting the authorities in this file (PEM), such as a hospital's own")
     model.add_argument("--model-name", metavar="NAME",
                        help="its name there (default: the run's or the export's)")
     model.add_argument("--treatment", choices=(AS_THEY_ARE, *TREATMENTS),

@@ -46,7 +46,9 @@ class _Folding:
             if node.op in ADDITIONS:
                 self._fold_shift(node)
         for node in self.nodes.values():
-            if node.op == "BiasAdd" and any(map(self._stops_fusion, self.users[node.name])):
+            if node.op != "BiasAdd" or node.attr["data_format"].s != b"NHWC":
+                continue
+            if any(map(self._stops_fusion, self.users[node.name])):
                 node.op = "AddV2"
                 del node.attr["data_format"]
         self.flat.graph_def.node.extend(self.added)
