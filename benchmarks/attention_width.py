@@ -9,13 +9,13 @@ Reference: Barhoumi et al., "Efficient Scopeformer", section IV.E and Table 1.
 """
 
 import multiprocessing
-import resource
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.rounds import check_rounds, make_parser, median_seconds, write_result
+from benchmarks.sides import peak_mib
 from data_prep import command_line
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
@@ -106,18 +106,14 @@ def _figures(form: str, width: int, attention: str, batch_size: int, rounds: int
             loss = tf.reduce_mean(layer(inputs, training=True) ** 2)
         return tape.gradient(loss, [inputs, *(variable.value for variable in layer.trainable_variables)])
 
-    before_mib = _peak_mib()
+    before_mib = peak_mib()
     seconds = median_seconds({form: lambda: [gradient.numpy() for gradient in step()]}, rounds)[form]
     return {
         "parameters": layer.count_params(),
         "map_elements": HEADS * tokens**2,
         "milliseconds": 1000 * seconds,
-        "memory_mib": _peak_mib() - before_mib,
+        "memory_mib": peak_mib() - before_mib,
     }
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Sides of a comparison, each in a process of its own: its time and its peak memory are nobody else's."""
 
 import multiprocessing
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -72,8 +74,11 @@ class Side:
 
 def peak_mib() -> float:
     """Most memory that this process has held so far."""
-    per_mib = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # Not ru_maxrss: on Linux a process starts with what the one that started it had held.
+    peak_kib = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(peak_kib[1]) / 2**10
 
 
 def _serve(pipe, make, arguments, name):
