@@ -1,7 +1,5 @@
 """Splits keep patients whole, meet their shares and balance rare labels."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -61,8 +59,10 @@ def test_wrong_fractions_are_an_error():
 
 
 @pytest.mark.slow
-def test_a_set_of_rsnas_size_takes_seconds():
+def test_a_set_of_rsnas_size():
     patients, labels = make_population(18_938)
-    started_s = time.monotonic()
-    assign_splits(patients, labels, FRACTIONS)
-    assert time.monotonic() - started_s < 60
+    splits = assign_splits(patients, labels, FRACTIONS)
+    np.testing.assert_allclose(np.bincount(splits, minlength=3) / len(splits), FRACTIONS, atol=0.001)
+    for label in range(3):
+        share = np.bincount(splits, weights=labels[:, label], minlength=3) / labels[:, label].sum()
+        np.testing.assert_allclose(share, FRACTIONS, atol=0.001)

