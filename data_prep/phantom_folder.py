@@ -1,6 +1,7 @@
 """The folder of a phantom set: who may write into it, and when it is whole."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -13,19 +14,25 @@ DONE_FILE = "phantom.json"
 UNFINISHED_FILE = "phantom_unfinished.json"
 """Settings of a set that is being made."""
 
+PROGRESS_DIR = ".progress"
+"""Reports of what is made already, for the run that goes on with it; a whole set has none."""
+
+logger = logging.getLogger(__name__)
+
 
 class PhantomFolder:
     """A folder that holds a phantom set of given settings, or will.
 
     Args:
         path: The folder.
-        identity: `tool_version` and `config`; equal ones make equal bytes.
+        tool_version: Version of what makes the set.
+        config: The set's settings; with the same version, equal ones make equal bytes.
         contents: Files and folders below `path` that make up a set.
     """
 
-    def __init__(self, path, identity, contents):
+    def __init__(self, path, tool_version, config, contents):
         self.path = Path(path)
-        self.identity = identity
+        self.identity = {"tool_version": tool_version, "config": config.as_dict()}
         self.contents = contents
 
     def claim(self, overwrite):
@@ -57,6 +64,7 @@ class PhantomFolder:
                 )
             self._remove_set()
         if (path / DONE_FILE).exists():
+            logger.info("%s is there already, made with the same settings", path)
             return json.loads((path / DONE_FILE).read_text())
         path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / UNFINISHED_FILE, json.dumps(self.identity))
@@ -67,6 +75,7 @@ class PhantomFolder:
         summary = self.identity | counts
         write_atomically(self.path / DONE_FILE, json.dumps(summary, indent=2) + "\n")
         (self.path / UNFINISHED_FILE).unlink()
+        shutil.rmtree(self.path / PROGRESS_DIR, ignore_errors=True)
         return summary
 
     def _held_identity(self):
@@ -92,7 +101,7 @@ class PhantomFolder:
         # The folder stays marked as a phantom set, an unfinished one, until nothing of the old set is left.
         if (self.path / DONE_FILE).exists():
             (self.path / DONE_FILE).replace(self.path / UNFINISHED_FILE)
-        for name in self.contents:
+        for name in (*self.contents, PROGRESS_DIR):
             if (self.path / name).is_dir():
                 shutil.rmtree(self.path / name, ignore_errors=True)
             else:

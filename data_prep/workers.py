@@ -35,10 +35,15 @@ class Workers:
 
     A process that dies (a decoder's crash, the system's memory killer) costs the item that it died of, no
     other.
+
+    Args:
+        processes: How many.
+        chunk_items: Items that travel together; few where each takes long.
     """
 
-    def __init__(self, processes: int):
+    def __init__(self, processes: int, chunk_items: int = CHUNK_ITEMS):
         self._processes = processes
+        self._chunk_items = chunk_items
         self._pool = self._start()
 
     def __enter__(self) -> "Workers":
@@ -55,7 +60,7 @@ class Workers:
             items: Read only as fast as results are taken.
         """
         items = iter(items)
-        chunks = iter(lambda: list(itertools.islice(items, CHUNK_ITEMS)), [])
+        chunks = iter(lambda: list(itertools.islice(items, self._chunk_items)), [])
         under_way: collections.deque[tuple[list[Item], Future]] = collections.deque()
         while True:
             for chunk in itertools.islice(chunks, self._processes * CHUNKS_AHEAD_PER_WORKER - len(under_way)):

@@ -1,14 +1,14 @@
 """The program that makes a phantom head CT set."""
 
-import argparse
 import logging
 import sys
 
-from data_prep.command_line import DefaultsHelp, run
+from data_prep.command_line import run
 from data_prep.errors import UserError
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantom_head_ct.config import DEFAULT_PREVALENCE, PhantomConfig
 from data_prep.phantom_head_ct.phantom_set import CONTACT_SHEET_FILE, make
+from data_prep.phantom_program import add_run_options, add_seed, make_set, start_parser
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,7 @@ def main(argv=None):
         prevalence=_prevalence(args.prevalence),
         with_truth=args.with_truth,
     )
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers must be at least 1. Received: {args.workers}")
-    summary = make(args.output, config, workers=args.workers, overwrite=args.overwrite)
+    summary = make_set(make, config, args)
     logger.info("%d slices in %s; see %s", summary["slices"], args.output, CONTACT_SHEET_FILE)
     for label, count in summary["positives"].items():
         logger.info("  %-17s %5d slices (%.3f)", label, count, count / summary["slices"])
@@ -35,15 +33,12 @@ def main(argv=None):
 
 def _parser():
     default = PhantomConfig()
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.phantom_head_ct",
-        description="Makes phantom head CT scans with bleedings, as DICOM files in the layout of RSNA's 2019 "
-        "challenge, with a contact sheet. The same settings make the same files. An interrupted run goes on "
-        "where it stopped; a finished one is left as it is.",
-        formatter_class=DefaultsHelp,
+    parser = start_parser(
+        "data_prep.phantom_head_ct",
+        "Makes phantom head CT scans with bleedings, as DICOM files in the layout of RSNA's 2019 challenge, "
+        "with a contact sheet.",
     )
     add = parser.add_argument
-    add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")
     add("--patients", type=int, default=default.patients, metavar="N", help="number of patients")
     add(
         "--slices-per-series",
@@ -60,7 +55,7 @@ def _parser():
         help="share of the patients who were scanned twice",
     )
     add("--image-size", type=int, default=default.image_size_px, metavar="PX", help="rows and columns")
-    add("--seed", type=int, default=default.seed, metavar="N", help="seed of everything random")
+    add_seed(parser, default)
     add(
         "--prevalence",
         default="",
@@ -70,8 +65,7 @@ def _parser():
         + "; what is not named keeps the value given here",
     )
     add("--with-truth", action="store_true", help="also write a map of the true tissues per slice")
-    add("--overwrite", action="store_true", help="replace a set that was made with other settings")
-    add("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    add_run_options(parser)
     return parser
 
 

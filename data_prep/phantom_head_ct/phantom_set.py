@@ -2,20 +2,16 @@
 
 import json
 import logging
-import multiprocessing
-import os
-import shutil
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tqdm import tqdm
 
 from data_prep.labels import HEMORRHAGE_LABELS
-from data_prep.phantom_folder import PhantomFolder
+from data_prep.phantom_folder import PROGRESS_DIR, PhantomFolder
 from data_prep.phantom_head_ct.config import KINDS, PhantomConfig, plan_patients
 from data_prep.phantom_head_ct.contact_sheet import write_contact_sheet
 from data_prep.phantom_head_ct.patient import IMAGES, TRUTH_MAPS, make_patient
+from data_prep.phantom_workers import draw_all
 from data_prep.whole_files import write_atomically, write_csv
 
 TOOL_VERSION = 1
@@ -24,7 +20,6 @@ TOOL_VERSION = 1
 LABELS_FILE = "stage_2_train.csv"
 LOCATIONS_FILE = "locations.csv"
 CONTACT_SHEET_FILE = "contact_sheet.png"
-_PROGRESS_DIR = ".progress"
 _DUPLICATED_SLICES = 4
 
 logger = logging.getLogger(__name__)
@@ -43,19 +38,15 @@ def make(output_dir, config=None, workers=None, overwrite=False):
         The summary that `phantom.json` holds.
 
     Raises:
-        UserError: the folder holds something else, or a set made with other settings.
+        UserError: the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomConfig()
-    folder = PhantomFolder(
-        output_dir,
-        {"tool_version": TOOL_VERSION, "config": config.as_dict()},
-        (LABELS_FILE, LOCATIONS_FILE, CONTACT_SHEET_FILE, IMAGES, TRUTH_MAPS, _PROGRESS_DIR),
-    )
+    contents = (LABELS_FILE, LOCATIONS_FILE, CONTACT_SHEET_FILE, IMAGES, TRUTH_MAPS)
+    folder = PhantomFolder(output_dir, TOOL_VERSION, config, contents)
     made = folder.claim(overwrite)
     if made:
-        logger.info("%s is there already, made with the same settings", output_dir)
         return made
-    for name in (IMAGES, _PROGRESS_DIR, *([TRUTH_MAPS] if config.with_truth else [])):
+    for name in (IMAGES, PROGRESS_DIR, *([TRUTH_MAPS] if config.with_truth else [])):
         (output_dir / name).mkdir(exist_ok=True)
     rows = _make_patients(output_dir, config, workers)
     _write_labels(output_dir / LABELS_FILE, rows)
@@ -63,38 +54,30 @@ def make(output_dir, config=None, workers=None, overwrite=False):
         output_dir / LOCATIONS_FILE, ("ID", "location"), [(row["id"], row["location"]) for row in rows]
     )
     write_contact_sheet(output_dir / CONTACT_SHEET_FILE, output_dir / IMAGES, rows)
-    summary = folder.finish(_counts(rows))
-    shutil.rmtree(output_dir / _PROGRESS_DIR)
-    return summary
+    return folder.finish(_counts(rows))
 
 
 def _make_patients(output_dir, config, workers):
     plans = plan_patients(config)
-    reports = {plan.number: output_dir / _PROGRESS_DIR / f"{plan.number}.json" for plan in plans}
+    reports = {plan.number: output_dir / PROGRESS_DIR / f"{plan.number}.json" for plan in plans}
     missing = [plan for plan in plans if not reports[plan.number].exists()]
     logger.info("making %d patients in %s", len(missing), output_dir)
+    jobs = {
+        f"patient {plan.number}": (output_dir, config, plan, reports[plan.number]) for plan in missing
+    }
     slices = config.slices_per_series * sum(plan.series for plan in missing)
-    workers = min(workers or os.cpu_count() or 1, max(len(missing), 1))
-    context = multiprocessing.get_context("spawn")
     with tqdm(total=slices, unit=" slices", desc="phantoms") as bar:
-        with ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_leave_interrupts_to_parent
-        ) as pool:
-            jobs = {pool.submit(make_patient, output_dir, config, plan): plan for plan in missing}
-            try:
-                for job in as_completed(jobs):
-                    rows = job.result()
-                    write_atomically(reports[jobs[job].number], json.dumps(rows))
-                    bar.update(len(rows))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for made in draw_all(_make_and_report, jobs, workers):
+            bar.update(made)
     rows = [row for plan in plans for row in json.loads(reports[plan.number].read_text())]
     return sorted(rows, key=lambda row: row["id"])
 
 
-def _leave_interrupts_to_parent():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _make_and_report(job):
+    output_dir, config, plan, report = job
+    rows = make_patient(output_dir, config, plan)
+    write_atomically(report, json.dumps(rows))
+    return len(rows)
 
 
 def _write_labels(path, rows):

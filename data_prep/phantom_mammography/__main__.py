@@ -1,13 +1,12 @@
 """The program that makes a set of phantom mammograms."""
 
-import argparse
 import logging
 import sys
 
-from data_prep.command_line import DefaultsHelp, run
-from data_prep.errors import UserError
+from data_prep.command_line import run
 from data_prep.phantom_mammography.config import PhantomMammographyConfig
 from data_prep.phantom_mammography.phantom_set import CONTACT_SHEET_FILE, make
+from data_prep.phantom_program import add_run_options, add_seed, make_set, start_parser
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +23,7 @@ def main(argv=None):
         monochrome1=args.monochrome1,
         seed=args.seed,
     )
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers must be at least 1. Received: {args.workers}")
-    summary = make(args.output, config, workers=args.workers, overwrite=args.overwrite)
+    summary = make_set(make, config, args)
     logger.info("%d images in %s; see %s", summary["images"], args.output, CONTACT_SHEET_FILE)
     for label, count in summary["labels"].items():
         logger.info("  %-14s %5d images (%.2f)", label, count, count / summary["images"])
@@ -36,15 +33,12 @@ def main(argv=None):
 
 def _parser():
     default = PhantomMammographyConfig()
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.phantom_mammography",
-        description="Draws phantom mammograms, exams of four views as DICOM files, with a manifest of their "
-        "findings and a contact sheet. The same settings make the same files. An interrupted run goes on "
-        "where it stopped; a finished one is left as it is.",
-        formatter_class=DefaultsHelp,
+    parser = start_parser(
+        "data_prep.phantom_mammography",
+        "Draws phantom mammograms, exams of four views as DICOM files, with a manifest of their findings and "
+        "a contact sheet.",
     )
     add = parser.add_argument
-    add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")
     add("--patients", type=int, default=default.patients, metavar="N", help="number of patients")
     add(
         "--image-height",
@@ -81,9 +75,8 @@ def _parser():
         metavar="SHARE",
         help="share of the exams stored with dark tissue",
     )
-    add("--seed", type=int, default=default.seed, metavar="N", help="seed of everything random")
-    add("--overwrite", action="store_true", help="replace a set that was made with other settings")
-    add("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    add_seed(parser, default)
+    add_run_options(parser)
     return parser
 
 

@@ -1,19 +1,17 @@
 """Makes a set of phantom mammograms with its manifest; an interrupted run goes on where it stopped."""
 
 import logging
-import shutil
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.errors import UserError
 from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
-from data_prep.phantom_folder import PhantomFolder
+from data_prep.phantom_folder import PROGRESS_DIR, PhantomFolder
 from data_prep.phantom_mammography.config import VIEWS, PhantomMammographyConfig, plan_patients
 from data_prep.phantom_mammography.contact_sheet import write_contact_sheet
 from data_prep.phantom_mammography.exam import IMAGES, make_exam
+from data_prep.phantom_workers import draw_all
 from data_prep.whole_files import write_csv
-from data_prep.workers import WorkerDied, Workers, available_cores
 
 TOOL_VERSION = 1
 """Raised whenever the same settings make other bytes than before."""
@@ -24,7 +22,6 @@ COLUMNS = (
     "file", "patient", "exam", "view", "laterality", "label", "finding_type", "finding_label",
     "box_x", "box_y", "box_width", "box_height",
 )  # fmt: skip
-_PROGRESS_DIR = ".progress"
 
 logger = logging.getLogger(__name__)
 
@@ -45,41 +42,27 @@ def make(output_dir, config=None, workers=None, overwrite=False):
         UserError: the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomMammographyConfig()
-    folder = PhantomFolder(
-        output_dir,
-        {"tool_version": TOOL_VERSION, "config": config.as_dict()},
-        (MANIFEST_FILE, CONTACT_SHEET_FILE, IMAGES, _PROGRESS_DIR),
-    )
+    contents = (MANIFEST_FILE, CONTACT_SHEET_FILE, IMAGES)
+    folder = PhantomFolder(output_dir, TOOL_VERSION, config, contents)
     made = folder.claim(overwrite)
     if made:
-        logger.info("%s is there already, made with the same settings", output_dir)
         return made
-    for name in (IMAGES, _PROGRESS_DIR):
+    for name in (IMAGES, PROGRESS_DIR):
         (output_dir / name).mkdir(exist_ok=True)
     rows = _make_exams(output_dir, config, workers)
     write_csv(output_dir / MANIFEST_FILE, COLUMNS, [_manifest_row(row) for row in rows])
     write_contact_sheet(output_dir / CONTACT_SHEET_FILE, output_dir, rows)
-    summary = folder.finish(_counts(rows))
-    shutil.rmtree(output_dir / _PROGRESS_DIR)
-    return summary
+    return folder.finish(_counts(rows))
 
 
 def _make_exams(output_dir, config, workers):
     plans = plan_patients(config)
-    jobs = [(str(output_dir), str(output_dir / _PROGRESS_DIR), config, plan) for plan in plans]
+    progress_dir = str(output_dir / PROGRESS_DIR)
+    jobs = {plan.name: (str(output_dir), progress_dir, config, plan) for plan in plans}
     logger.info("drawing mammograms of %d patients in %s", len(plans), output_dir)
     rows = []
-    processes = min(workers or available_cores(), len(plans))
-    with (
-        tqdm(total=len(plans) * len(VIEWS), unit=" images", desc="phantoms", disable=None) as bar,
-        Workers(processes) as pool,
-    ):
-        for plan, made in zip(plans, pool.map(make_exam, jobs), strict=True):
-            if isinstance(made, WorkerDied):
-                raise UserError(
-                    f"a process died while it drew {plan.name} (out of memory?); run again to go on, with "
-                    "fewer --workers"
-                )
+    with tqdm(total=len(plans) * len(VIEWS), unit=" images", desc="phantoms", disable=None) as bar:
+        for made in draw_all(make_exam, jobs, workers):
             rows += made
             bar.update(len(made))
     return rows

@@ -1,11 +1,10 @@
 """The program that makes a phantom skin lesion set."""
 
-import argparse
 import logging
 import sys
 
-from data_prep.command_line import DefaultsHelp, run
-from data_prep.errors import UserError
+from data_prep.command_line import run
+from data_prep.phantom_program import add_run_options, add_seed, make_set, start_parser
 from data_prep.phantom_skin.config import PhantomSkinConfig
 from data_prep.phantom_skin.phantom_set import CONTACT_SHEET_FILE, make
 
@@ -21,9 +20,7 @@ def main(argv=None):
         several_views=args.several_views,
         seed=args.seed,
     )
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers must be at least 1. Received: {args.workers}")
-    summary = make(args.output, config, workers=args.workers, overwrite=args.overwrite)
+    summary = make_set(make, config, args)
     logger.info(
         "%d images of %d lesions in %s; see %s",
         summary["images"],
@@ -37,15 +34,12 @@ def main(argv=None):
 
 def _parser():
     default = PhantomSkinConfig()
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.phantom_skin",
-        description="Draws phantom skin lesions of seven classes, as JPEG and PNG files in the layout of "
-        "ISIC2018's task 3, with a contact sheet. The same settings make the same files. An interrupted run "
-        "goes on where it stopped; a finished one is left as it is.",
-        formatter_class=DefaultsHelp,
+    parser = start_parser(
+        "data_prep.phantom_skin",
+        "Draws phantom skin lesions of seven classes, as JPEG and PNG files in the layout of ISIC2018's task "
+        "3, with a contact sheet.",
     )
     add = parser.add_argument
-    add("--output", required=True, metavar="DIR", help="folder to write; new, empty, or of an earlier run")
     add("--images", type=int, default=default.images, metavar="N", help="number of images")
     add(
         "--least-share",
@@ -62,9 +56,8 @@ def _parser():
         metavar="SHARE",
         help="share of the lesions with two to four images",
     )
-    add("--seed", type=int, default=default.seed, metavar="N", help="seed of everything random")
-    add("--overwrite", action="store_true", help="replace a set that was made with other settings")
-    add("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    add_seed(parser, default)
+    add_run_options(parser)
     return parser
 
 

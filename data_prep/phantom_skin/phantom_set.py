@@ -5,14 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.errors import UserError
 from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantom_folder import PhantomFolder
 from data_prep.phantom_skin.config import PhantomSkinConfig, count_images, plan_lesions
 from data_prep.phantom_skin.contact_sheet import write_contact_sheet
 from data_prep.phantom_skin.lesion import write_lesion
+from data_prep.phantom_workers import draw_all
 from data_prep.whole_files import write_csv
-from data_prep.workers import WorkerDied, Workers, available_cores
 
 TOOL_VERSION = 1
 """Raised whenever the same settings make other bytes than before."""
@@ -40,17 +39,13 @@ def make(output_dir, config=None, workers=None, overwrite=False):
         The summary that `phantom.json` holds.
 
     Raises:
-        UserError: the folder holds something else, or a set made with other settings.
+        UserError: the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomSkinConfig()
-    folder = PhantomFolder(
-        output_dir,
-        {"tool_version": TOOL_VERSION, "config": config.as_dict()},
-        (LABELS_FILE, LESIONS_FILE, CONTACT_SHEET_FILE, IMAGES),
-    )
+    contents = (LABELS_FILE, LESIONS_FILE, CONTACT_SHEET_FILE, IMAGES)
+    folder = PhantomFolder(output_dir, TOOL_VERSION, config, contents)
     made = folder.claim(overwrite)
     if made:
-        logger.info("%s is there already, made with the same settings", output_dir)
         return made
     (output_dir / IMAGES).mkdir(exist_ok=True)
     (output_dir / LABELS_FILE).parent.mkdir(exist_ok=True)
@@ -65,16 +60,10 @@ def make(output_dir, config=None, workers=None, overwrite=False):
 
 
 def _write_pictures(folder, config, plans, workers):
-    processes = min(workers or available_cores(), len(plans))
-    jobs = [(str(folder), config.seed, plan) for plan in plans]
+    jobs = {plan.lesion_id: (str(folder), config.seed, plan) for plan in plans}
     logger.info("drawing %d pictures of %d lesions in %s", config.images, len(plans), folder)
-    with tqdm(total=config.images, unit=" pictures", desc="phantoms") as bar, Workers(processes) as pool:
-        for plan, written in zip(plans, pool.map(write_lesion, jobs), strict=True):
-            if isinstance(written, WorkerDied):
-                raise UserError(
-                    f"a process died while it drew {plan.lesion_id} (out of memory?); run again to go on, "
-                    "with fewer --workers"
-                )
+    with tqdm(total=config.images, unit=" pictures", desc="phantoms") as bar:
+        for written in draw_all(write_lesion, jobs, workers):
             bar.update(written)
 
 
