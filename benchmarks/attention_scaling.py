@@ -11,7 +11,6 @@ of the largest up, as below that a call's own cost counts.
 """
 
 import math
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from benchmarks.rounds import check_rounds, make_parser, write_result
-from benchmarks.sides import LIBRARIES, Side, peak_mib
+from benchmarks.sides import LIBRARIES, Side, median_milliseconds, peak_mib
 from data_prep import command_line
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
@@ -74,25 +73,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(layers: Sequence[str], tokens: int, channels: int, heads: int, rounds: int) -> list[dict]:
     """Per layer: `layer`, `tokens`, `milliseconds` (median) and `memory_mib` beyond the libraries'."""
     with ExitStack() as stack:
-        sides = {
-            layer: stack.enter_context(
-                Side(_make, layer, tokens, channels, heads, name=f"{layer}, {tokens} tokens")
-            )
+        sides = [
+            stack.enter_context(Side(_make, layer, tokens, channels, heads, name=f"{layer}, {tokens} tokens"))
             for layer in layers
-        }
-        milliseconds = {layer: [] for layer in layers}
-        for _ in range(rounds):
-            for layer, side in sides.items():
-                milliseconds[layer].append(side.milliseconds(FORWARD))
-        memory = {layer: side.memory_mib() for layer, side in sides.items()}
+        ]
+        milliseconds = median_milliseconds(sides, FORWARD, rounds)
+        memory = [side.memory_mib() for side in sides]
     return [
-        {
-            "layer": layer,
-            "tokens": tokens,
-            "milliseconds": statistics.median(milliseconds[layer]),
-            "memory_mib": memory[layer][0] - memory[layer][1],
-        }
-        for layer in layers
+        {"layer": layer, "tokens": tokens, "milliseconds": median, "memory_mib": peak - libraries}
+        for layer, median, (peak, libraries) in zip(layers, milliseconds, memory, strict=True)
     ]
 
 

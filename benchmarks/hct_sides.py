@@ -1,6 +1,6 @@
 """The two sides of the HCT benchmark: this package and the official code.
 
-A side makes one network and does two things with one image: `forward`, the logits at inference, and `step`,
+A side makes one network and does two things with one image: `FORWARD`, the logits at inference, and `STEP`,
 a training step with cross-entropy and Adam. The image is the same on both sides.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.paired import FORWARD, STEP
 from benchmarks.sides import LIBRARIES, Side, peak_mib
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
@@ -17,7 +18,6 @@ from data_prep.quiet_tensorflow import import_tensorflow
 NUM_CLASSES = 2
 LEARNING_RATE = 2e-5
 OURS, ORIGINAL = "ours", "original"
-FORWARD, STEP = "forward", "step"
 
 MODELS = {
     "hct": {"use_performer_RELU": True},

@@ -7,43 +7,31 @@ give the same logits from the same weights. Medians, warm. Peak memory is that o
 just this; the weights are drawn there, not read. "Net" is the ratio of what both hold beyond their libraries.
 """
 
-import argparse
-import json
-import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.hifuse_sides import FORWARD, MODES, ORIGINAL, STEP, Side
-from benchmarks.sides import COMPARISON_HEADER, compared
+from benchmarks.hifuse_sides import MODES, ORIGINAL, make_side
+from benchmarks.paired import COMPARISON_HEADER, PASSES, compared, paired_medians
+from benchmarks.rounds import check_rounds, make_parser, write_result
 from data_prep import command_line
 from data_prep.errors import UserError
 
 SIZES = ("tiny", "small", "base")
-FEWEST_REPEATS = 5
-LARGEST_DIFFERENCE = 1e-4
-"""Of logits, relative to the largest one."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.hifuse",
-        description="Forward pass, training step and memory of HiFuse against its official code.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = make_parser(
+        "hifuse", "Forward pass, training step and memory of HiFuse against its official code."
     )
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/hifuse.json"))
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--batches", nargs="+", type=int, default=(1, 8))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--original", type=Path, help="folder of the official code, with main_model.py")
-    parser.add_argument("--repeats", type=int, default=FEWEST_REPEATS)
     arguments = parser.parse_args(argv)
-    if arguments.repeats < FEWEST_REPEATS:
-        raise UserError(f"--repeats is {arguments.repeats}, expected at least {FEWEST_REPEATS}")
+    check_rounds(arguments.rounds)
     if min(arguments.batches) < 1:
         raise UserError(f"--batches is {arguments.batches}, expected at least 1 each")
     if arguments.original and not (arguments.original / "main_model.py").is_file():
@@ -53,73 +41,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.stdout.write(COMPARISON_HEADER)
     for size in arguments.sizes:
         for batch in arguments.batches:
-            of_setting = measure(size, batch, arguments.modes, arguments.original, arguments.repeats)
+            of_setting = measure(size, batch, arguments.modes, arguments.original, arguments.rounds)
             rows += of_setting
             sys.stdout.write(table(of_setting))
             sys.stdout.flush()
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    result = {"rows": rows, "repeats": arguments.repeats}
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(arguments.output, {"rows": rows, "rounds": arguments.rounds})
 
 
-def measure(size: str, batch: int, modes: Sequence[str], original: Path | None, repeats: int) -> list[dict]:
+def measure(size: str, batch: int, modes: Sequence[str], original: Path | None, rounds: int) -> list[dict]:
     """Figures of one size and batch.
 
     Returns:
-        Per pass (`FORWARD`, `STEP`) and mode: `size`, `batch`, `what`, `mode`, `milliseconds`, `memory_mib`
-        (the peak, and that of the imported libraries alone); and the last two of the official code, measured
-        beside it, as `original_...`, or None.
+        Per pass (`PASSES`) and mode: `size`, `batch`, `what`, `mode`, `milliseconds`, `memory_mib` (the peak,
+        and that of the imported libraries alone); and the last two of the official code, measured beside it,
+        as `original_...`, or None.
     """
-    milliseconds = {mode: _paired_medians(mode, size, batch, original, repeats) for mode in modes}
+    ours = {mode: partial(make_side, mode, size, batch, None) for mode in modes}
+    theirs = partial(make_side, ORIGINAL, size, batch, original) if original else None
+    milliseconds = {
+        mode: paired_medians(f"hifuse_{size}, {mode}", ours[mode], theirs, PASSES, rounds) for mode in modes
+    }
     rows = []
-    for what in (FORWARD, STEP):
-        original_memory_mib = _memory_mib(ORIGINAL, what, size, batch, original) if original else None
+    for what in PASSES:
+        original_memory_mib = _memory_mib(theirs, what) if theirs else None
         for mode in modes:
-            ours, theirs = milliseconds[mode][what]
+            our_ms, their_ms = milliseconds[mode][what]
             rows.append({
                 "size": size,
                 "batch": batch,
                 "what": what,
                 "mode": mode,
-                "milliseconds": ours,
-                "original_milliseconds": theirs,
-                "memory_mib": _memory_mib(mode, what, size, batch, original),
+                "milliseconds": our_ms,
+                "original_milliseconds": their_ms,
+                "memory_mib": _memory_mib(ours[mode], what),
                 "original_memory_mib": original_memory_mib,
             })
     return rows
 
 
-def _paired_medians(mode, size, batch, original, repeats):
-    """Per pass: median milliseconds of ours, and of the official code or None."""
-    if original is None:
-        with Side(mode, size, batch, None, None) as ours:
-            return {what: (_medians([ours], what, repeats)[0], None) for what in (FORWARD, STEP)}
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "official.npz"
-        with Side(ORIGINAL, size, batch, original, weights) as theirs:
-            with Side(mode, size, batch, original, weights) as ours:
-                _check_equal(ours.logits(), theirs.logits(), f"hifuse_{size}, {mode}")
-                return {what: _medians([ours, theirs], what, repeats) for what in (FORWARD, STEP)}
-
-
-def _medians(sides, what, repeats):
-    rounds = [[side.milliseconds(what) for side in sides] for _ in range(repeats)]
-    return [statistics.median(of_side) for of_side in zip(*rounds, strict=True)]
-
-
-def _memory_mib(mode, what, size, batch, original):
-    with Side(mode, size, batch, original, None) as side:
-        side.milliseconds(what)
-        return side.memory_mib()
-
-
-def _check_equal(ours, theirs, name):
-    difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
-    if not difference <= LARGEST_DIFFERENCE:
-        raise RuntimeError(
-            f"The logits of {name} differ from the official code's on the same weights by {difference:.1e} "
-            f"of the largest; expected at most {LARGEST_DIFFERENCE:.0e}"
-        )
+def _memory_mib(make, what):
+    with make(None) as alone:
+        alone.milliseconds(what)
+        return alone.memory_mib()
 
 
 def table(rows: Sequence[dict]) -> str:

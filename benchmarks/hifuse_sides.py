@@ -1,6 +1,6 @@
 """The two sides of the HiFuse benchmark, each in a process of its own: this package and the official code.
 
-A side makes one network and does two things with it: `forward`, the logits at inference, and `step`, a
+A side makes one network and does two things with it: `FORWARD`, the logits at inference, and `STEP`, a
 training step with cross-entropy and AdamW. Inputs are the same on both sides.
 """
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import sides
-from benchmarks.sides import LIBRARIES, peak_mib
+from benchmarks.paired import FORWARD, STEP
+from benchmarks.sides import LIBRARIES, Side, peak_mib
 from data_prep.errors import UserError
 from data_prep.quiet_tensorflow import import_tensorflow
 
@@ -21,7 +21,6 @@ LEARNING_RATE, WEIGHT_DECAY = 1e-4, 0.01
 ORIGINAL = "original"
 EAGER, COMPILED, XLA = "eager", "compiled", "XLA"
 MODES = (EAGER, COMPILED, XLA)
-FORWARD, STEP = "forward", "step"
 
 
 def images_and_labels(batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +30,7 @@ def images_and_labels(batch: int) -> tuple[np.ndarray, np.ndarray]:
     return images, generator.integers(0, NUM_CLASSES, batch)
 
 
-class Side(sides.Side):
+def make_side(mode: str, size: str, batch: int, original: Path | None, weights: Path | None) -> Side:
     """A process with one network.
 
     Args:
@@ -42,18 +41,10 @@ class Side(sides.Side):
         weights: `.npz` of the official weights by name; written by the original, read by ours. None: none are
             exchanged.
     """
-
-    def __init__(self, mode: str, size: str, batch: int, original: Path | None, weights: Path | None):
-        super().__init__(_make, mode, size, batch, original, weights, name=f"{mode} {size}")
-
-    def logits(self) -> np.ndarray:
-        return self.result(FORWARD)
-
-
-def _make(mode, size, batch, original, weights):
+    name = f"{mode} {size}"
     if mode == ORIGINAL:
-        return _original(size, batch, original, weights)
-    return _ours(mode, size, batch, weights)
+        return Side(_original, size, batch, original, weights, name=name)
+    return Side(_ours, mode, size, batch, weights, name=name)
 
 
 def _ours(mode, size, batch, weights):

@@ -7,12 +7,12 @@ paper prints (Table 4), which fit its depthwise form.
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.rounds import write_result
 from data_prep import command_line
 from data_prep.quiet_tensorflow import import_tensorflow
 
@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "printed": PRINTED[name],
                 "parameters": model.count_params(),
             }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(counts, indent=2) + "\n")
+    write_result(arguments.output, counts)
     sys.stdout.write(table(counts))
 
 

@@ -1,11 +1,11 @@
 """The sides of the serving benchmark, each in a process of its own: a Keras model, SavedModels without it."""
 
-import multiprocessing
 import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.own_process import OwnProcess
 from data_prep.quiet_tensorflow import import_tensorflow
 
 PREDICT, CALL = "model.predict", "model(x)"
@@ -14,7 +14,7 @@ IN_TURN = "one op a time"
 """The export with its operations one after another: what backbones side by side gain."""
 
 
-class Side:
+class Side(OwnProcess):
     """A process that answers for raw pixels, timed from its start.
 
     Args:
@@ -28,60 +28,30 @@ class Side:
     """
 
     def __init__(self, name: str, model: Path, preprocessor: str, first: np.ndarray):
-        context = multiprocessing.get_context("spawn")
-        self._name = name
-        self._pipe, theirs = context.Pipe()
         started_s = time.perf_counter()
-        self._process = context.Process(target=_serve, args=(theirs, name, model, preprocessor), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._ask(first)
+        super().__init__(_make, (name, model, preprocessor), name)
+        self.ask(first)
         self.cold_start_s = time.perf_counter() - started_s
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._pipe.close()
-        self._process.join(timeout=30)
-        if self._process.is_alive():
-            self._process.terminate()
 
     def seconds(self, pixels: np.ndarray) -> float:
         """Duration of one answer, without the way between the processes."""
-        return self._ask(pixels)[0]
+        return self.ask(pixels)[0]
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """`(batch, labels)`; those of all outputs side by side."""
-        return self._ask(pixels)[1]
-
-    def _ask(self, pixels):
-        self._pipe.send(pixels)
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            self._process.join()
-            raise RuntimeError(f"{self._name} ended with {self._process.exitcode}") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.ask(pixels)[1]
 
 
-def _serve(pipe, name, model, preprocessor):
-    """What the process does: answers until the other end is closed."""
-    try:
-        answer = (
-            _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(name, model)
-        )
-        while True:
-            pixels = pipe.recv()
-            started_s = time.perf_counter()
-            outputs = answer(pixels)
-            pipe.send((time.perf_counter() - started_s, outputs))
-    except EOFError:
-        return
-    except Exception as error:  # goes to the other process, which ends the benchmark
-        pipe.send(RuntimeError(f"{name}: {error}"))
+def _make(name, model, preprocessor):
+    """Loads a side in its process. Returns what answers for pixels, with the seconds that it took."""
+    answer = _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(name, model)
+
+    def timed(pixels):
+        started_s = time.perf_counter()
+        outputs = answer(pixels)
+        return time.perf_counter() - started_s, outputs
+
+    return timed
 
 
 def _saved_model(name, version):

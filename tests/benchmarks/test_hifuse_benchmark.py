@@ -1,10 +1,11 @@
-"""The benchmark's table, its check of both sides and its arguments; and one side at work."""
+"""The benchmark's table and arguments; and one side at work."""
 
 import numpy as np
 import pytest
 
 from benchmarks import hifuse
-from benchmarks.hifuse_sides import COMPILED, FORWARD, NUM_CLASSES, ORIGINAL, Side, images_and_labels
+from benchmarks.hifuse_sides import COMPILED, NUM_CLASSES, ORIGINAL, images_and_labels, make_side
+from benchmarks.paired import FORWARD
 from data_prep import command_line
 
 ROW = {
@@ -23,15 +24,6 @@ def test_table():
     assert len(with_original) == len(without) == len(hifuse.COMPARISON_HEADER.rstrip("\n"))
 
 
-def test_sides_that_differ_are_not_timed():
-    logits = np.array([[1.0, -4.0]])
-    hifuse._check_equal(logits + 1e-4, logits, "same")
-    with pytest.raises(RuntimeError, match="logits of other differ .* by 2.5e-01 of the largest"):
-        hifuse._check_equal(logits + 1, logits, "other")
-    with pytest.raises(RuntimeError, match="differ"):
-        hifuse._check_equal(logits * np.nan, logits, "no number")
-
-
 def test_inputs_are_the_same_every_time():
     images, labels = images_and_labels(2)
     assert images.shape == (2, 224, 224, 3) and labels.shape == (2,) and labels.max() < NUM_CLASSES
@@ -41,7 +33,7 @@ def test_inputs_are_the_same_every_time():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--repeats=4"], "--repeats is 4, expected at least 5"),
+        (["--rounds=4"], "--rounds is 4, expected at least 5"),
         (["--batches", "0"], "--batches is [0], expected at least 1 each"),
         (["--original=absent"], "--original absent has no main_model.py"),
     ],
@@ -56,14 +48,14 @@ def test_error_in_a_side_comes_through(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "main_model.py").write_text("raise ImportError('no module named nonsense')\n")
     with pytest.raises(RuntimeError, match="original tiny: no module named nonsense"):
-        with Side(ORIGINAL, "tiny", 1, tmp_path, None):
+        with make_side(ORIGINAL, "tiny", 1, tmp_path, None):
             pass
 
 
 @pytest.mark.slow
 def test_a_side_of_ours():
-    with Side(COMPILED, "tiny", 1, None, None) as side:
+    with make_side(COMPILED, "tiny", 1, None, None) as side:
         assert side.milliseconds(FORWARD) > 0
-        assert side.logits().shape == (1, NUM_CLASSES)
+        assert side.result(FORWARD).shape == (1, NUM_CLASSES)
         peak, libraries = side.memory_mib()
         assert peak > libraries > 100

@@ -3,32 +3,14 @@
 Reference: Fan et al., DTViT, sections 3.2 and 3.3, Table 3, Figs. 3 and 4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
-
-import numpy as np
-import pandas as pd
 
 from training import figures
 from training.evaluation import DUAL_TASK, arrays_of
-from training.report.examples import examples_of
-from training.report.page import (
-    FOOTER,
-    Report,
-    card,
-    cards,
-    cell,
-    config_section,
-    constant_card,
-    header,
-    heading_of,
-    interval_text,
-    number,
-    page,
-    picture_section,
-    table,
-)
-from training.report.seen import SEEN
+from training.report.examples import example_figures
+from training.report.frame import Contents, Pictures, Run
+from training.report.page import card, cards, cell, constant_card, interval_text, number, table
 from training.report.single_label import class_section
 from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, columns_of
 
@@ -45,93 +27,60 @@ _PER_TASK = (
 )
 
 
-def render_dual_task(
-    evaluation: Mapping,
-    predictions: pd.DataFrame,
-    label_names: Sequence[str],
-    epochs: Sequence[Mapping],
-    images: Mapping[str, np.ndarray] | None = None,
-    config: Mapping | None = None,
-    seen: Mapping[str, bytes] | None = None,
-) -> Report:
-    """Draws the pictures and puts the page together.
-
-    Args:
-        evaluation: Content of `evaluation.json`.
-        predictions: The table of `predictions.csv`.
-        label_names: Its labels.
-        epochs: Rows of `metrics.jsonl`.
-        images: Slices in HU by source id.
-        config: Content of `config.json`.
-        seen: PNG files of what the network sees, named as in `SEEN`.
-
-    Returns:
-        The page and its pictures.
-    """
-    config = config or {}
-    tasks = {task: evaluation[task] for task in CLASSES_OF_TASKS if task in evaluation}
-    drawn = {"learning_curves.png": figures.task_curves(epochs, list(tasks))}
+def dual_task_contents(run: Run) -> Contents:
+    """Scores of each task, as a whole and by class, with their curves."""
+    tasks = {task: run.evaluation[task] for task in CLASSES_OF_TASKS if task in run.evaluation}
+    labels, probabilities = arrays_of(run.predictions, run.label_names)
+    drawn = {"learning_curves.png": figures.task_curves(run.epochs, list(tasks))}
     for task, scores in tasks.items():
         names = CLASSES_OF_TASKS[task]
         drawn[f"confusion_{task}.png"] = figures.confusion_matrix(scores["confusion"], names)
-        drawn[f"roc_{task}.png"] = _roc(task, *arrays_of(predictions, label_names))
-    labels, probabilities = arrays_of(predictions, label_names)
+        drawn[f"roc_{task}.png"] = _roc(task, labels, probabilities)
     ich = columns_of(HEMORRHAGE).start + 1
     drawn["calibration.png"] = figures.calibration(
         labels[:, ich], probabilities[:, ich], "share with hemorrhage", "predicted probability of hemorrhage"
     )
-    examples = examples_of(predictions, label_names, images or {}, task=DUAL_TASK)
-    if any(examples.values()):
-        drawn["examples.png"] = figures.example_sheet(examples, label_names)
-    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()} | dict(seen or {})
-    heading = heading_of(evaluation, config)
-    together = evaluation["slices"]
+    drawn |= example_figures(run, DUAL_TASK)
     sections = [
-        header(heading, evaluation, f"{together['count']:,} slices of {together['patients']:,} patients"),
-        _summary(evaluation, tasks),
+        _summary(run.evaluation, tasks),
         _task_section(tasks),
         *(class_section(f"Per class: {task}", scores) for task, scores in tasks.items()),
-        picture_section(
+        Pictures(
             "Which classes are taken for which",
-            pictures,
             {
                 f"confusion_{task}.png": f"{task.capitalize()}: number of slices, and below it the share of "
                 "the true class."
                 for task in tasks
             },
         ),
-        picture_section("Training", pictures, {"learning_curves.png": "Loss and accuracy by epoch."}),
-        picture_section(
+        Pictures("Training", {"learning_curves.png": "Loss and accuracy by epoch."}),
+        Pictures(
             "How well classes are told apart",
-            pictures,
             {
                 f"roc_{task}.png": f"{task.capitalize()}: ROC curve of "
                 + ("hemorrhage against none." if task == HEMORRHAGE else "each class against the others.")
                 for task in tasks
             },
         ),
-        picture_section(
+        Pictures(
             "Whether probabilities mean what they say",
-            pictures,
             {
                 "calibration.png": "Observed against predicted share of slices with hemorrhage, with "
                 "intervals that take slices as independent; below, the number of slices."
             },
         ),
-        picture_section(
+        Pictures(
             "Examples",
-            pictures,
             {
                 "examples.png": "The slices of which the model was most certain, in the brain window (level "
                 "40, width 80 HU); bars are predicted probabilities, of the location also where there is no "
                 "hemorrhage."
             },
         ),
-        picture_section("What the network sees", pictures, SEEN),
-        config_section(config),
-        FOOTER,
     ]
-    return Report(page(heading, sections), pictures)
+    together = run.evaluation["slices"]
+    amount = f"{together['count']:,} slices of {together['patients']:,} patients"
+    return Contents(amount, drawn, sections)
 
 
 def _roc(task, labels, probabilities):

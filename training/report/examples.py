@@ -1,12 +1,14 @@
-"""Which images a report shows."""
+"""Which images a report shows, and the sheet of them."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from training.evaluation import DUAL_TASK, MULTILABEL, SINGLE_LABEL, arrays_of
-from training.figures import Example
+from training.figures import Example, example_sheet
+from training.report.frame import Run
 from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION, answers, columns_of, truth
 
 RIGHT, WRONG = "Most confident, and right", "Most confident, and wrong"
@@ -85,6 +87,24 @@ def examples_of(
 
     chosen = choose_examples(shown, label_names, threshold, task=task)
     return {title: [example(source_id) for source_id in ids] for title, ids in chosen.items()}
+
+
+def example_figures(run: Run, task: str, threshold: float = 0.5) -> dict[str, Figure]:
+    """The sheet of examples by its file name; none without images.
+
+    Args:
+        run: The run.
+        task: As in `choose_examples`.
+        threshold: As in `choose_examples`.
+
+    Returns:
+        The figure, or nothing.
+    """
+    examples = examples_of(run.predictions, run.label_names, run.images, threshold, task)
+    if not any(examples.values()):
+        return {}
+    marked = threshold if task == MULTILABEL else None
+    return {"examples.png": example_sheet(examples, run.label_names, marked)}
 
 
 def _of_first_label(

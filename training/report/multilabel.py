@@ -3,32 +3,14 @@
 Reference: Barhoumi et al., "Efficient scopeformer", sections III.G and III.H.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
-import numpy as np
-import pandas as pd
-
 from training import figures
-from training.evaluation import arrays_of
-from training.report.examples import examples_of
-from training.report.page import (
-    FOOTER,
-    Report,
-    card,
-    cards,
-    cell,
-    config_section,
-    constant_card,
-    header,
-    heading_of,
-    interval_text,
-    number,
-    page,
-    picture_section,
-    table,
-)
-from training.report.seen import SEEN
+from training.evaluation import MULTILABEL, arrays_of
+from training.report.examples import example_figures
+from training.report.frame import Contents, Pictures, Run
+from training.report.page import card, cards, cell, constant_card, interval_text, number, table
 
 _PER_LABEL = (
     ("positives", "positives", "{:,}"),
@@ -50,85 +32,47 @@ _OVERALL = (
 )
 
 
-def render_multilabel(
-    evaluation: Mapping,
-    predictions: pd.DataFrame,
-    label_names: Sequence[str],
-    epochs: Sequence[Mapping],
-    images: Mapping[str, np.ndarray] | None = None,
-    config: Mapping | None = None,
-    seen: Mapping[str, bytes] | None = None,
-) -> Report:
-    """Draws the pictures and puts the page together.
-
-    Args:
-        evaluation: Content of `evaluation.json`.
-        predictions: The table of `predictions.csv`.
-        label_names: Its labels.
-        epochs: Rows of `metrics.jsonl`.
-        images: Slices in HU by source id.
-        config: Content of `config.json`.
-        seen: PNG files of what the network sees, named as in `SEEN`.
-
-    Returns:
-        The page and its pictures.
-    """
-    config = config or {}
-    labels, probabilities = arrays_of(predictions, label_names)
-    threshold = evaluation["slices"]["threshold"]
+def multilabel_contents(run: Run) -> Contents:
+    """Scores by label, per slice and per study, with their curves."""
+    slices, studies = run.evaluation["slices"], run.evaluation["studies"]
+    labels, probabilities = arrays_of(run.predictions, run.label_names)
+    first = run.label_names[0]
     drawn = {
         "learning_curves.png": figures.learning_curves(
-            epochs, evaluation["constant_prevalence_score"], evaluation["split"]
+            run.epochs, run.evaluation["constant_prevalence_score"], run.evaluation["split"]
         ),
-        "roc.png": figures.roc_curves(labels, probabilities, label_names),
-        "precision_recall.png": figures.precision_recall_curves(labels, probabilities, label_names),
+        "roc.png": figures.roc_curves(labels, probabilities, run.label_names),
+        "precision_recall.png": figures.precision_recall_curves(labels, probabilities, run.label_names),
         "calibration.png": figures.calibration(
-            labels[:, 0],
-            probabilities[:, 0],
-            f"share with {label_names[0]}",
-            f"predicted probability of {label_names[0]}",
+            labels[:, 0], probabilities[:, 0], f"share with {first}", f"predicted probability of {first}"
         ),
+        **example_figures(run, MULTILABEL, slices["threshold"]),
     }
-    examples = examples_of(predictions, label_names, images or {}, threshold)
-    if any(examples.values()):
-        drawn["examples.png"] = figures.example_sheet(examples, label_names, threshold)
-    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()} | dict(seen or {})
-    heading = heading_of(evaluation, config)
-    amount = f"{evaluation['slices']['count']:,} slices of {evaluation['studies']['count']:,} studies"
     sections = [
-        header(heading, evaluation, amount),
-        _summary(evaluation),
-        _label_section("Per slice", evaluation["slices"]),
-        _label_section(
-            f"Per study ({evaluation.get('study_rule', 'max')} over its slices)", evaluation["studies"]
-        ),
-        picture_section("Training", pictures, {"learning_curves.png": "Loss by epoch."}),
-        picture_section(
+        _summary(run.evaluation),
+        _label_section("Per slice", slices),
+        _label_section(f"Per study ({run.evaluation.get('study_rule', 'max')} over its slices)", studies),
+        Pictures("Training", {"learning_curves.png": "Loss by epoch."}),
+        Pictures(
             "How well labels are told apart",
-            pictures,
             {
                 "roc.png": "ROC curve of each label, per slice.",
                 "precision_recall.png": "Precision against recall of each label, per slice.",
             },
         ),
-        picture_section(
+        Pictures(
             "Whether probabilities mean what they say",
-            pictures,
             {
                 "calibration.png": "Observed against predicted share, per slice, with intervals that take "
                 "slices as independent; below, the number of slices."
             },
         ),
-        picture_section(
+        Pictures(
             "Examples",
-            pictures,
             {"examples.png": "Brain window (level 40, width 80 HU); bars are predicted probabilities."},
         ),
-        picture_section("What the network sees", pictures, SEEN),
-        config_section(config),
-        FOOTER,
     ]
-    return Report(page(heading, sections), pictures)
+    return Contents(f"{slices['count']:,} slices of {studies['count']:,} studies", drawn, sections)
 
 
 def _summary(evaluation: Mapping) -> str:

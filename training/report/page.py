@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import NamedTuple
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -34,13 +33,6 @@ footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid #d8dce1; }
 """
 
 FOOTER = "<footer><p><strong>Not for clinical use.</strong></p></footer>"
-
-
-class Report(NamedTuple):
-    """The page, and the PNG files of its pictures by name."""
-
-    html: str
-    pictures: dict[str, bytes]
 
 
 def page(title: str, sections: Sequence[str]) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from training.evaluation import DUAL_TASK, MULTILABEL, SINGLE_LABEL, read_predictions
-from training.report.dual_task import render_dual_task
-from training.report.multilabel import render_multilabel
-from training.report.single_label import render_single_label
+from training.report.dual_task import dual_task_contents
+from training.report.frame import Run, render
+from training.report.multilabel import multilabel_contents
+from training.report.single_label import single_label_contents
 
-RENDERERS = {
-    MULTILABEL: render_multilabel, SINGLE_LABEL: render_single_label, DUAL_TASK: render_dual_task
+CONTENTS = {
+    MULTILABEL: multilabel_contents, SINGLE_LABEL: single_label_contents, DUAL_TASK: dual_task_contents
 }
 
 
@@ -44,17 +45,17 @@ def write_report(
     evaluation = _read_json(_existing(run_dir / "evaluation.json"))
     config_path = run_dir / "config.json"
     task = evaluation.get("task", MULTILABEL)
-    if task not in RENDERERS:
+    if task not in CONTENTS:
         raise ValueError(f"{run_dir / 'evaluation.json'} is of the unknown task {task!r}")
-    report = RENDERERS[task](
+    run = Run(
         evaluation,
         predictions,
         label_names,
         read_epochs(_existing(run_dir / "metrics.jsonl")),
-        images,
         _read_json(config_path) if config_path.is_file() else {},
-        seen,
+        images or {},
     )
+    report = render(run, CONTENTS[task](run), seen or {})
     (run_dir / "figures").mkdir(exist_ok=True)
     for name, png in report.pictures.items():
         (run_dir / "figures" / name).write_bytes(png)

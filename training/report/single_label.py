@@ -6,30 +6,12 @@ Reference: Huo et al., "HiFuse", section 4.2.
 from collections.abc import Mapping, Sequence
 from html import escape
 
-import numpy as np
-import pandas as pd
-
 from training import figures
 from training.evaluation import SINGLE_LABEL, arrays_of
 from training.report.areas import CAPTIONS, area_cards, area_figures, finding_sections
-from training.report.examples import examples_of
-from training.report.page import (
-    FOOTER,
-    Report,
-    card,
-    cards,
-    cell,
-    config_section,
-    constant_card,
-    header,
-    heading_of,
-    interval_text,
-    number,
-    page,
-    picture_section,
-    table,
-)
-from training.report.seen import SEEN
+from training.report.examples import example_figures
+from training.report.frame import Contents, Pictures, Run
+from training.report.page import card, cards, cell, constant_card, interval_text, number, table
 
 _OVERALL = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -49,46 +31,23 @@ _PER_CLASS = (
 )
 
 
-def render_single_label(
-    evaluation: Mapping,
-    predictions: pd.DataFrame,
-    label_names: Sequence[str],
-    epochs: Sequence[Mapping],
-    images: Mapping[str, np.ndarray] | None = None,
-    config: Mapping | None = None,
-    seen: Mapping[str, bytes] | None = None,
-) -> Report:
-    """Draws the pictures and puts the page together.
-
-    Args:
-        evaluation: Content of `evaluation.json`.
-        predictions: The table of `predictions.csv`.
-        label_names: Its labels.
-        epochs: Rows of `metrics.jsonl`.
-        images: Images by source id: photographs, uint8 of shape `(height, width, 3)`, or mammograms, uint16
-            of shape `(height, width, 1)`.
-        config: Content of `config.json`.
-        seen: PNG files of what the network sees, named as in `SEEN`.
-
-    Returns:
-        The page and its pictures.
-    """
-    config = config or {}
-    labels, probabilities = arrays_of(predictions, label_names)
-    scores = evaluation["images"]
-    mirrored = 1 if len(label_names) == 2 else 0  # of two classes, one has the other's curve turned around
+def single_label_contents(run: Run) -> Contents:
+    """Scores as a whole and by class, and those of findings where these are known, with their curves."""
+    scores = run.evaluation["images"]
+    labels, probabilities = arrays_of(run.predictions, run.label_names)
+    mirrored = 1 if len(run.label_names) == 2 else 0  # of two classes, one has the other's curve turned round
     right = labels.argmax(axis=1) == probabilities.argmax(axis=1)
     drawn = {
-        "confusion.png": figures.confusion_matrix(scores["confusion"], label_names),
+        "confusion.png": figures.confusion_matrix(scores["confusion"], run.label_names),
         "learning_curves.png": figures.learning_curves(
-            epochs,
-            evaluation["constant_prevalence_score"],
-            evaluation["split"],
+            run.epochs,
+            run.evaluation["constant_prevalence_score"],
+            run.evaluation["split"],
             "cross-entropy",
-            _validation_scores(epochs),
+            _validation_scores(run.epochs),
         ),
         "roc.png": figures.roc_curves(
-            labels[:, mirrored:], probabilities[:, mirrored:], label_names[mirrored:]
+            labels[:, mirrored:], probabilities[:, mirrored:], run.label_names[mirrored:]
         ),
         "calibration.png": figures.calibration(
             right,
@@ -97,55 +56,41 @@ def render_single_label(
             "predicted probability of the predicted class",
             "images",
         ),
-        **area_figures(evaluation),
+        **area_figures(run.evaluation),
+        **example_figures(run, SINGLE_LABEL),
     }
-    examples = examples_of(predictions, label_names, images or {}, task=SINGLE_LABEL)
-    if any(examples.values()):
-        drawn["examples.png"] = figures.example_sheet(examples, label_names)
-    pictures = {name: figures.to_png(figure) for name, figure in drawn.items()} | dict(seen or {})
-    heading = heading_of(evaluation, config)
     sections = [
-        header(heading, evaluation, _amount(scores)),
-        _summary(evaluation),
+        _summary(run.evaluation),
         class_section("Per class", scores),
-        picture_section(
+        Pictures(
             "Which classes are taken for which",
-            pictures,
             {"confusion.png": "Number of images, and below it the share of the true class."},
         ),
-        picture_section(
-            "Training",
-            pictures,
-            {"learning_curves.png": "Loss, and scores of the validation split, by epoch."},
+        Pictures(
+            "Training", {"learning_curves.png": "Loss, and scores of the validation split, by epoch."}
         ),
-        picture_section(
+        Pictures(
             "How well each class is told from the others",
-            pictures,
             {"roc.png": "ROC curve of each class against all others."},
         ),
-        *finding_sections(evaluation),
-        picture_section("Findings of each type and size", pictures, CAPTIONS),
-        picture_section(
+        *finding_sections(run.evaluation),
+        Pictures("Findings of each type and size", CAPTIONS),
+        Pictures(
             "Whether probabilities mean what they say",
-            pictures,
             {
                 "calibration.png": "Share of right predictions against the probability of the predicted "
                 "class, with intervals that take images as independent; below, the number of images."
             },
         ),
-        picture_section(
+        Pictures(
             "Examples",
-            pictures,
             {
                 "examples.png": "The images of which the model was most certain, of each true class in turn; "
                 "bars are predicted probabilities."
             },
         ),
-        picture_section("What the network sees", pictures, SEEN),
-        config_section(config),
-        FOOTER,
     ]
-    return Report(page(heading, sections), pictures)
+    return Contents(_amount(scores), drawn, sections)
 
 
 def _validation_scores(epochs: Sequence[Mapping]) -> dict[str, str]:
