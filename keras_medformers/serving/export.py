@@ -22,7 +22,7 @@ from keras_medformers.serving.pixels import Pixels
 from keras_medformers.serving.samples import sample_pixels
 from keras_medformers.serving.signatures import Network, by_name, make_signatures
 from keras_medformers.serving.versions import new_version
-from keras_medformers.serving.warm_up import SIDE_PX, warm_up_requests, write_warm_up
+from keras_medformers.serving.warm_up import SIDE_PX, replay, warm_up_requests, write_warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -123,9 +123,8 @@ def export_saved_model(
         requests = warm_up_requests(kind, signatures, _warm_up_size(input_shape))
         write_warm_up(requests, directory.name, version.path)
         loaded = tf.saved_model.load(str(version.path)).signatures
+        replay(requests, loaded)
         difference = compare_with_model(network, preprocessor, kind, loaded, samples, tolerance)
-        for signature, inputs in requests.items():
-            loaded[signature](**{name: tf.constant(array) for name, array in inputs.items()})
         path = version.publish()
     logger.info(
         "Exported %s: signatures %s; probabilities within %.1g of the Keras model's on %d images",
@@ -175,7 +174,9 @@ def save(
         for name, content in assets.items():
             (Path(folder) / name).write_text(content, encoding="utf-8")
         module.assets = [tf.saved_model.Asset(str(Path(folder) / name)) for name in assets]
-        tf.saved_model.save(module, str(path), signatures=signatures)
+        # Functions for gradients of what is loaded would take most of the time; the Keras model has them.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(path), signatures=signatures, options=options)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ written here, so that exporting does not need tensorflow-serving-api:
     ModelSpec       { string name = 1; string signature_name = 3; }
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,24 @@ def warm_up_requests(
         "encoded": {"encoded": np.array([_png(image[0])], object)} if kind.are_photographs else {},
     }
     return {name: requests.get(name, {"pixels": image}) for name in signatures}
+
+
+def replay(
+    requests: Mapping[str, Mapping[str, np.ndarray]], signatures: Mapping[str, Callable]
+) -> None:
+    """Calls all signatures at the same time, since TensorFlow prepares a graph at its first call on one core.
+
+    Args:
+        requests: Arrays by signature and input.
+        signatures: Those of the loaded SavedModel.
+    """
+
+    def call(signature: str) -> None:
+        signatures[signature](**{name: tf.constant(array) for name, array in requests[signature].items()})
+
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(call, requests):
+            pass
 
 
 def write_warm_up(requests: Mapping[str, Mapping[str, np.ndarray]], model_name: str, version: Path) -> None:
