@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = json.dumps(
-    {"backbones": ["densenet201"], "feature_size": 16, "num_layers": 1, "mlp_dim": 32, "num_heads": 2},
+    {"backbones": ["mobilenet"], "feature_size": 16, "num_layers": 1, "mlp_dim": 32, "num_heads": 2},
     separators=(",", ":"),
 )
 
