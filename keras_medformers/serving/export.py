@@ -174,9 +174,7 @@ def save(
         for name, content in assets.items():
             (Path(folder) / name).write_text(content, encoding="utf-8")
         module.assets = [tf.saved_model.Asset(str(Path(folder) / name)) for name in assets]
-        # Functions for gradients of what is loaded would take most of the time; the Keras model has them.
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(path), signatures=signatures, options=options)
+        tf.saved_model.save(module, str(path), signatures=signatures)
 
 
 @contextlib.contextmanager
