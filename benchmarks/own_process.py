@@ -1,5 +1,6 @@
 """A process that answers what it is asked."""
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable
 from typing import Any, Self
@@ -37,7 +38,8 @@ class OwnProcess:
     def ask(self, question: object) -> Any:
         """The answer; an error in the process is raised here, with the name in its message."""
         try:
-            self._pipe.send(question)
+            with contextlib.suppress(ConnectionError):  # a process that has ended may have left an error
+                self._pipe.send(question)
             answer = self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()

@@ -30,6 +30,7 @@ def test_answers_come_from_another_process():
     assert total == 42 and process_id != os.getpid()
 
 
+@pytest.mark.parametrize("ended_before", [False, True])
 @pytest.mark.parametrize(
     "make, error, message",
     [
@@ -38,7 +39,9 @@ def test_answers_come_from_another_process():
         (_ending, RuntimeError, "^failing ended with 3$"),
     ],
 )
-def test_errors_in_the_process_come_through(make, error, message):
+def test_errors_in_the_process_come_through(make, error, message, ended_before):
     with OwnProcess(make, (), "failing") as failing:
+        if ended_before:
+            failing._process.join()
         with pytest.raises(error, match=message):
             failing.ask("anything")
