@@ -17,6 +17,7 @@ def import_tensorflow() -> ModuleType:
             tensorflow = importlib.import_module("tensorflow")
             tensorflow.config.list_physical_devices()  # says at length that there is no GPU
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.WARNING)  # tells of every SavedModel without a fingerprint
     return sys.modules["tensorflow"]
 
 
