@@ -1,12 +1,12 @@
-"""Training-time augmentation of windowed slices, from keras-cv's layers, and of mammograms.
+"""Training-time augmentation of windowed slices, by keras-cv's layers, and of mammograms.
 
-It belongs in tf.data: inside a model keras-cv's layers would stay active in prediction and export.
+It belongs in tf.data: inside a model keras-cv's layers would stay active in prediction and export. The layers
+are given their random numbers, which each image's key decides on: left to draw them, they would give others
+whenever batches are made in parallel, and in a run that goes on after an interruption.
 """
 
-import functools
 import math
 
-import keras
 import tensorflow as tf
 
 # Largest changes: rotation as a share of a turn, shift and zoom as shares of the side.
@@ -23,55 +23,86 @@ NOISE = 0.05
 """Standard deviation of a mammogram's noise, as a share of that of its grey values."""
 
 
-def make_augmentation(strength, seed):
-    """A function from and to a batch of slices in [0, 255], or None for `"none"`.
+def make_augmentation(strength):
+    """A function from a batch of slices in [0, 255] and their keys to such slices, or None for `"none"`.
 
-    Left and right are exchanged, since hemorrhage has no side; up and down are not. DTViT's is a turn of up
-    to 15 degrees, and half of the slices are sharpened.
+    The keys are two int64 an image, `(batch, 2)`; an image changes by its own alone. Left and right are
+    exchanged, since hemorrhage has no side; up and down are not. DTViT's is a turn of up to 15 degrees, and
+    half of the slices are sharpened.
 
     Args:
         strength: `"none"`, `"soft"`, `"hard"` or `"dtvit"`.
-        seed: Seed of the layers. Reruns are bit-identical only with deterministic operations on.
 
     Reference:
         Fan et al., DTViT, section 2.2.3; the odds of sharpening are torchvision's.
     """
     if strength == "none":
         return None
-    layers = _dtvit_layers(seed) if strength == "dtvit" else _layers(STRENGTHS[strength], seed)
+    count, change = _dtvits_change() if strength == "dtvit" else _change(**STRENGTHS[strength])
 
-    def augment(images):
-        augmented = functools.reduce(lambda x, layer: layer(x, training=True), layers, images)
-        return tf.ensure_shape(augmented, images.shape)
+    def augment(images, keys):
+        numbers = tf.map_fn(
+            lambda key: tf.random.stateless_uniform((count,), key), keys, fn_output_signature=tf.float32
+        )
+        return tf.ensure_shape(change(images, *tf.unstack(numbers, axis=1)), images.shape)
 
     return augment
 
 
-def _layers(settings, seed):
+def _change(rotation, shift, zoom, cutout=None):
+    """How many numbers in [0, 1) a change of a slice needs, and the change."""
+
+    def moved(images, side, turn, larger, right, down):
+        images = tf.where(_each(side < 0.5), tf.reverse(images, axis=[2]), images)
+        height, width = images.shape[1:3]
+        return _move(
+            images,
+            turn=_within(2 * math.pi * rotation, turn),
+            zoom=_within(zoom, larger),
+            right=_within(shift * width, right),
+            down=_within(shift * height, down),
+        )
+
+    if cutout is None:
+        return 5, moved
     import keras_cv  # seconds to import, and most runs do without
 
-    layers = [
-        keras_cv.layers.RandomFlip("horizontal", seed=seed),
-        functools.partial(_move, settings=settings, numbers=keras.random.SeedGenerator(seed + 1)),
-    ]
-    if "cutout" in settings:
-        size = settings["cutout"]
-        layers.append(keras_cv.layers.RandomCutout(size, size, seed=seed + 4))
-    return layers
+    cut_out = keras_cv.layers.RandomCutout(cutout, cutout)
+
+    def moved_and_cut(images, *numbers):
+        *numbers, x, y, piece_width, piece_height = numbers
+        height, width = images.shape[1:3]
+        pieces = {
+            "centers_x": _whole(x * width),
+            "centers_y": _whole(y * height),
+            "rectangles_width": _whole(tf.math.ceil(piece_width * cutout * width)),
+            "rectangles_height": _whole(tf.math.ceil(piece_height * cutout * height)),
+        }
+        return cut_out.augment_images(moved(images, *numbers), pieces)
+
+    return 9, moved_and_cut
 
 
-def _move(images, training, settings, numbers):
+def _dtvits_change():
+    """The like for DTViT's."""
+    import keras_cv
+
+    sharpen = keras_cv.layers.RandomSharpness(keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255))
+
+    def turned_and_sharpened(images, turn, sharpness):
+        images = _move(images, turn=_within(2 * math.pi * DTVIT_TURN, turn))
+        return tf.where(_each(sharpness < 0.5), sharpen(images, training=True), images)
+
+    return 2, turned_and_sharpened
+
+
+def _move(images, turn, zoom=0.0, right=0.0, down=0.0):
     """Turns, zooms and shifts each slice around its middle, black beyond its borders.
 
     At once: a resampling for each, as keras-cv's layers do it, would leave less and less of the slices'
     noise, which is all there in the slices to be classified.
     """
-    count, (height, width) = tf.shape(images)[0], images.shape[1:3]
-    shift = settings["shift"]
-    limits = (2 * math.pi * settings["rotation"], settings["zoom"], shift * width, shift * height)
-    turn, zoom, right, down = (
-        keras.random.uniform((count,), -limit, limit, seed=numbers) for limit in limits
-    )
+    height, width = images.shape[1:3]
     along, across = (1 + zoom) * tf.cos(turn), (1 + zoom) * tf.sin(turn)
     x, y = (width - 1) / 2, (height - 1) / 2
     to_x = [along, -across, x - along * x + across * y + right]
@@ -86,17 +117,18 @@ def _move(images, training, settings, numbers):
     )
 
 
-def _dtvit_layers(seed):
-    import keras_cv
+def _within(limit, number):
+    """A number in [0, 1) spread over [-limit, limit)."""
+    return limit * (2 * number - 1)
 
-    sharpen = keras_cv.layers.RandomSharpness(keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255))
 
-    def sharpen_half(images, training):
-        chosen = tf.random.uniform((tf.shape(images)[0], 1, 1, 1), seed=seed + 1) < 0.5
-        return tf.where(chosen, sharpen(images, training=training), images)
+def _whole(numbers):
+    return tf.cast(numbers, tf.int32)
 
-    turn = keras_cv.layers.RandomRotation(DTVIT_TURN, fill_mode="constant", fill_value=0.0, seed=seed)
-    return [turn, sharpen_half]
+
+def _each(chosen):
+    """One truth per image, for all of its values."""
+    return chosen[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
 def flips_and_noise(image, key):

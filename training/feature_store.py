@@ -109,15 +109,14 @@ def store_features(
     _check_room(store.folder, images, maps)
     logger.info("Storing the backbones' features of %d images in %s", images, store.folder)
     extractor = keras.Model(extractor.input, maps)
+    augment_copies = make_augmentation(augmentation) if copies else None
     with tqdm(total=images, unit="image", desc="features") as progress:
         for source, shard, target in _shards_to_write(sources, copies):
             path = store.folder / target
             if path.is_file():
                 progress.update(sum(1 for _ in tf.data.TFRecordDataset(shard)))
                 continue
-            # Seeded by the shard's name, so that a resumed run draws what an uninterrupted one had.
-            augment = make_augmentation(augmentation if copies and "-copy" in target else "none",
-                                        zlib.crc32(target.encode()))
+            augment = augment_copies if "-copy" in target else None
             _write_shard(extractor, dataclasses.replace(source, augment=augment), shard, path,
                          batch_size, progress)
     description = {
@@ -153,12 +152,16 @@ def _shards_to_write(sources, copies):
 
 def _write_shard(extractor, source, shard, target, batch_size, progress):
     temporary = target.with_name(f"tmp-{target.name}")
-    batches = _prepared_batches(source, shard, batch_size)
+    # Keyed by the shard's name, so that a resumed run draws what an uninterrupted one had.
+    copy_seed = zlib.crc32(target.name.encode())
+    batches = _prepared_batches(source, shard, batch_size).enumerate()
     with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for batch in batches:
+        for number, batch in batches:
             images = batch["inputs"]
             if source.augment:
-                images = source.augment(images)
+                places = number * batch_size + tf.range(len(batch["labels"]), dtype=tf.int64)
+                seeds = tf.fill(places.shape, tf.constant(copy_seed, tf.int64))
+                images = source.augment(images, tf.stack([seeds, places], axis=1))
             maps = {key: _as_float16(key, value)
                     for key, value in extractor.predict_on_batch(images).items()}
             for row in range(len(batch["labels"])):

@@ -1,8 +1,8 @@
 """Records to batches.
 
 Training data is one endless-looking dataset of all epochs that are left. The order within an epoch
-depends on the seed and the epoch's number alone, as do crops of photographs and noise of mammograms, so
-a resumed run reads what an uninterrupted one would have.
+depends on the seed and the epoch's number alone, as does augmentation, so a resumed run reads what an
+uninterrupted one would have.
 """
 
 import dataclasses
@@ -30,11 +30,12 @@ class Source:
         parse: TensorFlow function from a serialized record to `{"inputs", "labels", *ID_COLUMNS}`,
             and further labels under names that begin with `EXTRA`.
         prepare: TensorFlow function from inputs to the model's input.
-        augment: The like from and to batches of the model's input; for training only.
+        augment: TensorFlow function from a batch of the model's input and its keys, int64 `(batch, 2)`, to
+            such a batch; for training only.
         one_by_one: Whether inputs have sizes of their own, so that `prepare` takes single ones; else it
             takes batches.
-        prepare_to_train: The like from a single input and its key, two int64, to the model's input;
-            stands in for `prepare` in training.
+        prepare_to_train: TensorFlow function from a single input and its key, two int64, to the model's
+            input; stands in for `prepare` in training.
     """
 
     copies: list[list[str]]
@@ -60,12 +61,12 @@ def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buff
 
         def example(index, serialized):
             record = source.parse(serialized)
-            inputs = record["inputs"]
+            inputs, key = record["inputs"], tf.stack([order_seed, index])
             if source.prepare_to_train:
-                inputs = source.prepare_to_train(inputs, tf.stack([order_seed, index]))
+                inputs = source.prepare_to_train(inputs, key)
             elif source.one_by_one:
                 inputs = source.prepare(inputs)
-            return inputs, record["labels"]
+            return inputs, record["labels"], key
 
         shards = tf.data.Dataset.from_tensor_slices(copies[epoch % len(source.copies)])
         records = shards.shuffle(copies.shape[1], seed=order_seed).interleave(
@@ -78,10 +79,10 @@ def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buff
             .batch(batch_size, drop_remainder=True)
         )
 
-    def to_model(inputs, labels):
+    def to_model(inputs, labels, keys):
         if not (source.one_by_one or source.prepare_to_train):
             inputs = source.prepare(inputs)
-        return source.augment(inputs) if source.augment else inputs, labels
+        return source.augment(inputs, keys) if source.augment else inputs, labels
 
     return (
         tf.data.Dataset.range(first_epoch, epochs)
@@ -171,7 +172,7 @@ def image_source(info, split, preprocessor, augment=None, prepare_to_train=None,
         info: `DatasetInfo` of the records.
         split: Name of the split.
         preprocessor: From batches of stored images to the model's input.
-        augment: From and to batches of the model's input; for training.
+        augment: From batches of the model's input and their keys to such batches; for training.
         prepare_to_train: From a stored image and its key to the model's input; for training, in place of
             the preprocessor.
         task: What the labels are for, see `training.tasks`; by default they are the records' own.

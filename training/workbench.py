@@ -184,7 +184,7 @@ class Workbench:
         keyed = {"crop": self._crop, "flips_noise": self._flips_and_noise}.get(self.config.augmentation)
         if keyed:
             return image_source(self.info, split, self.preprocessor, prepare_to_train=keyed, task=self.task)
-        augment = make_augmentation(self.config.augmentation, self.config.seed)
+        augment = make_augmentation(self.config.augmentation)
         return image_source(self.info, split, *self._augmented(augment), task=self.task)
 
     def images(self, split):
@@ -196,7 +196,7 @@ class Workbench:
         *layers, last = self.preprocessor.layers
         if last.name != "rescale":
             return self.preprocessor, augment
-        return keras.Sequential(layers), lambda pictures: last(augment(pictures))
+        return keras.Sequential(layers), lambda pictures, keys: last(augment(pictures, keys))
 
     def _crop(self, picture, key):
         size, least = self.config.input_size, self.config.crop_min_area

@@ -24,12 +24,27 @@ def images():
 
 def augmented(strength, images, seed=0):
     """Batches as the input pipeline makes them."""
-    batches = tf.data.Dataset.from_tensor_slices(images).batch(len(images), drop_remainder=True)
-    return next(iter(batches.map(make_augmentation(strength, seed))))
+    keys = np.stack([np.full(len(images), seed), np.arange(len(images))], axis=1)
+    batches = tf.data.Dataset.from_tensor_slices((images, keys)).batch(len(images), drop_remainder=True)
+    return next(iter(batches.map(make_augmentation(strength))))
 
 
 def test_none_is_no_function():
-    assert make_augmentation("none", 0) is None
+    assert make_augmentation("none") is None
+
+
+@pytest.mark.parametrize("strength", ["soft", "hard", "dtvit"])
+def test_a_slice_changes_by_its_key_alone(images, strength):
+    augment = make_augmentation(strength)
+    keys = np.stack([np.full(len(images), 3), np.arange(len(images))], axis=1)
+    whole = augment(tf.constant(images), tf.constant(keys)).numpy()
+    again = make_augmentation(strength)  # as in another process, after other batches
+    again(tf.constant(images[:4]), tf.constant(keys[8:12]))
+    for part in (slice(5, 9), slice(15, 16)):
+        alone = again(tf.constant(images[part]), tf.constant(keys[part]))
+        np.testing.assert_allclose(alone, whole[part], atol=0.01)  # sine and cosine round by place
+    other = augment(tf.constant(images), tf.constant(keys + [1, 0])).numpy()
+    assert all(np.abs(one - two).max() > 1 for one, two in zip(whole, other, strict=True))
 
 
 @pytest.mark.parametrize("strength", ["soft", "hard"])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from interruption import assert_same_run, train_interrupted
 from small_records import SIZE_PX, rows_of
 
 from data_prep import command_line
@@ -158,6 +159,13 @@ def test_explanation_is_of_the_answer(trained, tmp_path):
     probabilities = explainer.task.probabilities(explainer.model(explainer.preprocessor(hu[None])))
     assert found["predicted"] == CLASS_NAMES[explainer.task.answer(probabilities)[0]]
     assert picture.shape == shown.shape == (40, 40, 3)
+
+
+def test_interrupted_run_is_augmented_as_an_uninterrupted_one(trained, config, tmp_path, monkeypatch):
+    session.open_run(tmp_path / "run", config)
+    train_interrupted(tmp_path / "run", monkeypatch, "MetricsFile.on_epoch_begin", 1)
+    session.train(tmp_path / "run")
+    assert_same_run(tmp_path / "run", trained)
 
 
 def test_weights_of_one_size_start_a_run_of_another(trained, config, tmp_path):

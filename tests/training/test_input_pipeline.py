@@ -105,10 +105,23 @@ def test_epochs_go_through_the_copies_in_turn(source, names, noise_info):
 
 
 def test_augmentation_changes_training_batches_alone(source):
-    augmented = dataclasses.replace(source, augment=lambda pixels: 0 * pixels)
+    augmented = dataclasses.replace(source, augment=lambda pixels, keys: 0 * pixels)
     for images, labels in training_batches(augmented, BATCH_SIZE, 0, 0, 1, 100).as_numpy_iterator():
         assert not images.any() and labels.shape == (BATCH_SIZE, 6)
     assert next(evaluation_batches(augmented, BATCH_SIZE).as_numpy_iterator()).any()
+
+
+@pytest.mark.parametrize("batch_size", [4, 8])
+def test_augmentation_is_keyed_by_epoch_and_place(source, batch_size):
+    def keys_of(first_epoch):
+        keyed = dataclasses.replace(source, augment=lambda pixels, keys: keys)
+        batches = training_batches(keyed, batch_size, 5, first_epoch, 3, 100).as_numpy_iterator()
+        return np.concatenate([keys for keys, _ in batches])
+
+    whole = keys_of(0)
+    assert len({tuple(key) for key in whole}) == len(whole) == 3 * 16
+    np.testing.assert_array_equal(keys_of(1), whole[16:])
+    np.testing.assert_array_equal(whole[:16, 1], range(16))
 
 
 def test_evaluation_batches_are_padded_by_the_first_records(source):

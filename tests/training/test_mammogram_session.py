@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from interruption import assert_same_run, train_interrupted
 from small_records import rows_of, small_mammogram_config
 
 from data_prep import command_line
 from data_prep.errors import UserError
-from training import callbacks, session, train
+from training import session, train
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
 from training.workbench import Workbench
@@ -98,23 +99,10 @@ def test_export_takes_stored_mammograms(trained, info):
 
 
 def test_interrupted_steps_in_parts_go_on_as_if_uninterrupted(trained, tmp_path, monkeypatch):
-    run_dir, config = tmp_path / "run", Config.load(trained)
-    original = callbacks.Checkpoints.on_epoch_end
-
-    def interrupted(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        original(self, epoch, logs)
-
-    session.open_run(run_dir, config)
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Checkpoints, "on_epoch_end", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            session.train(run_dir)
-    session.train(run_dir)
-    assert rows_of(run_dir) == rows_of(trained)
-    for value, expected in zip(weights_of(run_dir), weights_of(trained), strict=True):
-        np.testing.assert_array_equal(value, expected)
+    session.open_run(tmp_path / "run", Config.load(trained))
+    train_interrupted(tmp_path / "run", monkeypatch, "Checkpoints.on_epoch_end", 1)
+    session.train(tmp_path / "run")
+    assert_same_run(tmp_path / "run", trained)
 
 
 def test_the_same_command_again_trains_nothing_twice(trained, info):

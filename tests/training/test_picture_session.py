@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import assert_same_run, train_interrupted
 from small_records import SMALL_HIFUSE, rows_of, small_picture_config
 
 from data_prep import command_line
 from data_prep.datasets import isic2018
 from data_prep.errors import UserError
-from training import callbacks, session, summary
+from training import session, summary
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
 from training.predict import __main__ as predict
@@ -123,23 +124,10 @@ def test_export_takes_encoded_pictures_too(trained, picture_info):
 
 
 def test_interrupted_run_goes_on_bit_for_bit(trained, config, tmp_path, monkeypatch):
-    begin = callbacks.MetricsFile.on_epoch_begin
-
-    def interrupted(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    run_dir = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.MetricsFile, "on_epoch_begin", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train_new(run_dir, config)
-    assert callbacks.Checkpoints(run_dir).finished_epochs() == 2
-    train_new(run_dir, config)
-    assert rows_of(run_dir) == rows_of(trained)
-    for expected, found in zip(weights_of(trained), weights_of(run_dir), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    session.open_run(tmp_path / "run", config)
+    train_interrupted(tmp_path / "run", monkeypatch, "MetricsFile.on_epoch_begin", 2)
+    session.train(tmp_path / "run")
+    assert_same_run(tmp_path / "run", trained)
 
 
 def test_lower_precision_trains_and_leaves_a_float32_model(trained, config, tmp_path):

@@ -8,11 +8,12 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import assert_same_run, train_interrupted
 from small_records import SMALL_BACKBONE, rows_of, small_config
 
 from data_prep import command_line
 from data_prep.errors import UserError
-from training import callbacks, session, summary
+from training import session, summary
 from training.config import Config
 from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
 from training.metrics import multilabel_metrics
@@ -163,35 +164,16 @@ def test_another_configuration_does_not_get_into_a_run(trained, config, tmp_path
         session.open_run(tmp_path, config)
 
 
-def interrupt(monkeypatch, where, epoch):
-    """Ctrl-C in the method `where`, "Class.method", of a callback, in this epoch (from 0)."""
-    name, method = where.split(".")
-    original = getattr(getattr(callbacks, name), method)
-
-    def interrupted(self, number, logs=None):
-        if number == epoch:
-            raise KeyboardInterrupt
-        original(self, number, logs)
-
-    monkeypatch.setattr(getattr(callbacks, name), method, interrupted)
-
-
 @pytest.mark.parametrize("where, epoch", [("MetricsFile.on_epoch_begin", 1), ("Checkpoints.on_epoch_end", 2)])
 def test_interrupted_run_ends_as_an_uninterrupted_one(trained, config, tmp_path, monkeypatch, where, epoch):
     run_dir = tmp_path / "interrupted"
-    with monkeypatch.context() as patch:
-        interrupt(patch, where, epoch)
-        with pytest.raises(KeyboardInterrupt):
-            train_new(run_dir, config)
-    assert callbacks.Checkpoints(run_dir).finished_epochs() == epoch
-    assert not (run_dir / "model.keras").exists()
+    session.open_run(run_dir, config)
+    train_interrupted(run_dir, monkeypatch, where, epoch)
     with pytest.raises(UserError, match="has no model.keras yet"):
         session.evaluate(run_dir)
 
     train_new(run_dir, config)
-    assert rows_of(run_dir) == rows_of(trained)
-    for expected, found in zip(weights_of(trained), weights_of(run_dir), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    assert_same_run(run_dir, trained)
     with (run_dir / "metrics.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
