@@ -60,7 +60,7 @@ class Config:
         shuffle_buffer: Images that are mixed at a time.
         seed: Seed of weights, order and augmentation.
         deterministic: Whether to ask TensorFlow for deterministic operations, too. The order of
-            the data depends on the seed alone either way.
+            the data and its augmentation depend on the seed alone either way.
         label_names: Names of the outputs in order; filled in from the records, as the next three are.
         task: `"multilabel"`; `"single_label"` where an image has exactly one of the labels; or `"dual_task"`
             where the model tells hemorrhage and its location.
