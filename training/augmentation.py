@@ -1,8 +1,8 @@
-"""Training-time augmentation of windowed slices, by keras-cv's layers, and of mammograms.
+"""Training-time augmentation of windowed slices, in part by keras-cv's layers, and of mammograms.
 
-It belongs in tf.data: inside a model keras-cv's layers would stay active in prediction and export. The layers
-are given their random numbers, which each image's key decides on: left to draw them, they would give others
-whenever batches are made in parallel, and in a run that goes on after an interruption.
+It belongs in tf.data: inside a model keras-cv's layers would stay active in prediction and export. Each
+image's key decides on all that is random. Layers that draw numbers themselves would draw others whenever
+batches are made in parallel, and in a run that goes on after an interruption; they are given theirs.
 """
 
 import math

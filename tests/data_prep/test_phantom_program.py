@@ -55,5 +55,5 @@ def test_make_gets_what_the_arguments_say():
 
 
 def test_workers_must_be_positive_before_anything_is_made():
-    with pytest.raises(UserError, match="--workers must be at least 1. Received: -1"):
-        phantom_program.make_set(pytest.fail, Settings(), _arguments("--workers=-1"))
+    with pytest.raises(UserError, match="--workers must be at least 1. Received: 0"):
+        phantom_program.make_set(pytest.fail, Settings(), _arguments("--workers=0"))
