@@ -75,7 +75,7 @@ test: setup ## Run all tests, in two processes
 	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Check the code's style
-	$(PY) -m flake8 data_prep keras_medformers training benchmarks tests $(ARGS)
+	$(PY) -m ruff check $(ARGS) && $(PY) -m ruff format --check
 
 clean: ## Remove what the targets made, but not runs, records and data
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache

@@ -12,13 +12,22 @@ from benchmarks import (
     re_attention,
     records,
 )
-from data_prep import command_line, tfrecords
+from data_prep import tfrecords
+from keras_medformers.support import command_line
 
 
 def main(argv=None):
     """Makes the phantoms if they are not there, then runs the benchmarks one after the other."""
     tfrecords.main([])
-    own = (records, feature_records, re_attention, attention_width, attention_scaling, multiply_adds, hct)
+    own = (
+        records,
+        feature_records,
+        re_attention,
+        attention_width,
+        attention_scaling,
+        multiply_adds,
+        hct,
+    )
     for benchmark in own:
         benchmark.main([])
     # XLA takes minutes to compile a training step, and on CPUs it is slower.

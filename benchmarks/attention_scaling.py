@@ -19,11 +19,16 @@ import numpy as np
 
 from benchmarks.rounds import check_rounds, make_parser, write_result
 from benchmarks.sides import LIBRARIES, Side, median_milliseconds, peak_mib
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
-RELU, SOFTMAX, NYSTROM, EXACT = "Performer, ReLU", "Performer, softmax", "Nystrom", "exact"
+RELU, SOFTMAX, NYSTROM, EXACT = (
+    "Performer, ReLU",
+    "Performer, softmax",
+    "Nystrom",
+    "exact",
+)
 LAYERS = (RELU, SOFTMAX, NYSTROM, EXACT)
 FORWARD = "forward"
 TOKENS = tuple(2**power for power in range(8, 17))
@@ -39,10 +44,17 @@ LARGEST_EXPONENT = 1.05
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its tables and writes the figures as JSON."""
-    parser = make_parser("attention_scaling", "Time and memory of attention against tokens.")
-    parser.add_argument("--tokens", nargs="+", type=int, default=TOKENS, help="powers of two")
+    parser = make_parser(
+        "attention_scaling", "Time and memory of attention against tokens."
+    )
     parser.add_argument(
-        "--exact-up-to", type=int, default=EXACT_UP_TO, help="tokens; memory grows by their square"
+        "--tokens", nargs="+", type=int, default=TOKENS, help="powers of two"
+    )
+    parser.add_argument(
+        "--exact-up-to",
+        type=int,
+        default=EXACT_UP_TO,
+        help="tokens; memory grows by their square",
     )
     parser.add_argument("--channels", type=int, default=CHANNELS)
     parser.add_argument("--heads", type=int, default=HEADS)
@@ -59,29 +71,60 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     sys.stdout.write(HEADER)
     for count in tokens:
-        layers = [layer for layer in LAYERS if layer != EXACT or count <= arguments.exact_up_to]
-        rows += measure(layers, count, arguments.channels, arguments.heads, arguments.rounds)
-        sys.stdout.write(lines_of(rows[-len(layers):]))
+        layers = [
+            layer
+            for layer in LAYERS
+            if layer != EXACT or count <= arguments.exact_up_to
+        ]
+        rows += measure(
+            layers, count, arguments.channels, arguments.heads, arguments.rounds
+        )
+        sys.stdout.write(lines_of(rows[-len(layers) :]))
         sys.stdout.flush()
     growth = {layer: growth_of(rows, layer) for layer in LAYERS}
     crossings = {layer: crossing(rows, layer) for layer in LAYERS if layer != EXACT}
     sys.stdout.write(summary(growth, crossings))
-    settings = {"channels": arguments.channels, "heads": arguments.heads, "rounds": arguments.rounds}
-    write_result(arguments.output, settings | {"rows": rows, "growth": growth, "crossings": crossings})
+    settings = {
+        "channels": arguments.channels,
+        "heads": arguments.heads,
+        "rounds": arguments.rounds,
+    }
+    write_result(
+        arguments.output,
+        settings | {"rows": rows, "growth": growth, "crossings": crossings},
+    )
 
 
-def measure(layers: Sequence[str], tokens: int, channels: int, heads: int, rounds: int) -> list[dict]:
+def measure(
+    layers: Sequence[str], tokens: int, channels: int, heads: int, rounds: int
+) -> list[dict]:
     """Per layer: `layer`, `tokens`, `milliseconds` (median) and `memory_mib` beyond the libraries'."""
     with ExitStack() as stack:
         sides = [
-            stack.enter_context(Side(_make, layer, tokens, channels, heads, name=f"{layer}, {tokens} tokens"))
+            stack.enter_context(
+                Side(
+                    _make,
+                    layer,
+                    tokens,
+                    channels,
+                    heads,
+                    name=f"{layer}, {tokens} tokens",
+                )
+            )
             for layer in layers
         ]
         milliseconds = median_milliseconds(sides, FORWARD, rounds)
         memory = [side.memory_mib() for side in sides]
     return [
-        {"layer": layer, "tokens": tokens, "milliseconds": median, "memory_mib": peak - libraries}
-        for layer, median, (peak, libraries) in zip(layers, milliseconds, memory, strict=True)
+        {
+            "layer": layer,
+            "tokens": tokens,
+            "milliseconds": median,
+            "memory_mib": peak - libraries,
+        }
+        for layer, median, (peak, libraries) in zip(
+            layers, milliseconds, memory, strict=True
+        )
     ]
 
 
@@ -93,14 +136,22 @@ def growth_of(rows: Sequence[Mapping], layer: str) -> dict[str, float | None]:
     found = {}
     for key in ("milliseconds", "memory_mib"):
         points = [(row["tokens"], row[key]) for row in fitted if row[key] > 0]
-        found[key] = float(np.polyfit(*np.log(np.transpose(points)), 1)[0]) if len(points) > 2 else None
+        found[key] = (
+            float(np.polyfit(*np.log(np.transpose(points)), 1)[0])
+            if len(points) > 2
+            else None
+        )
     return found
 
 
 def crossing(rows: Sequence[Mapping], layer: str) -> float | None:
     """Number of tokens from which a layer is faster than exact attention on, between the measured ones."""
     times = {(row["layer"], row["tokens"]): row["milliseconds"] for row in rows}
-    both = sorted(tokens for of_layer, tokens in times if of_layer == EXACT and (layer, tokens) in times)
+    both = sorted(
+        tokens
+        for of_layer, tokens in times
+        if of_layer == EXACT and (layer, tokens) in times
+    )
     leads = [math.log(times[EXACT, tokens] / times[layer, tokens]) for tokens in both]
     behind = [place for place, lead in enumerate(leads) if lead <= 0]
     if not both or behind and behind[-1] == len(both) - 1:
@@ -123,9 +174,13 @@ def lines_of(rows: Sequence[Mapping]) -> str:
     )
 
 
-def summary(growth: Mapping[str, Mapping], crossings: Mapping[str, float | None]) -> str:
+def summary(
+    growth: Mapping[str, Mapping], crossings: Mapping[str, float | None]
+) -> str:
     """Exponents, and from how many tokens each layer is faster than exact attention."""
-    lines = [f"{'layer':20} {'time':>12} {'memory':>12} {'faster than exact from':>24} {'aim':>12}"]
+    lines = [
+        f"{'layer':20} {'time':>12} {'memory':>12} {'faster than exact from':>24} {'aim':>12}"
+    ]
     for layer, of_layer in growth.items():
         time, memory = (_power(of_layer[key]) for key in ("milliseconds", "memory_mib"))
         faster = crossings.get(layer)

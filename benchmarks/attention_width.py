@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks.rounds import check_rounds, make_parser, median_seconds, write_result
 from benchmarks.sides import peak_mib
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 POSITIONS, HEADS = 64, 16
 PLAIN, TRANSPOSED = "plain", "transposed"
@@ -28,34 +28,61 @@ COLUMNS = ("parameters", "map_elements", "milliseconds", "memory_mib")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = make_parser("attention_width", "Cost of attention over positions and over features.")
-    parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, help="channels d of the map")
-    parser.add_argument("--attention", choices=("mhsa", "mhra"), default="mhra", help="eq. (1) or eq. (2)")
+    parser = make_parser(
+        "attention_width", "Cost of attention over positions and over features."
+    )
+    parser.add_argument(
+        "--widths", nargs="+", type=int, default=WIDTHS, help="channels d of the map"
+    )
+    parser.add_argument(
+        "--attention",
+        choices=("mhsa", "mhra"),
+        default="mhra",
+        help="eq. (1) or eq. (2)",
+    )
     parser.add_argument("--batch-size", type=int, default=8, help="slices per step")
     arguments = parser.parse_args(argv)
     check_rounds(arguments.rounds)
     if len(set(arguments.widths)) < 2 or min(arguments.widths) < 1:
-        raise UserError(f"--widths is {arguments.widths}, expected at least two different ones, each above 0")
+        raise UserError(
+            f"--widths is {arguments.widths}, expected at least two different ones, each above 0"
+        )
 
-    rows = measure(sorted(set(arguments.widths)), arguments.attention, arguments.batch_size, arguments.rounds)
-    growth = {form: growth_exponents([row for row in rows if row["form"] == form])
-              for form in (PLAIN, TRANSPOSED)}
+    rows = measure(
+        sorted(set(arguments.widths)),
+        arguments.attention,
+        arguments.batch_size,
+        arguments.rounds,
+    )
+    growth = {
+        form: growth_exponents([row for row in rows if row["form"] == form])
+        for form in (PLAIN, TRANSPOSED)
+    }
     write_result(
         arguments.output,
-        {"rows": rows, "growth": growth, "attention": arguments.attention,
-         "batch_size": arguments.batch_size, "rounds": arguments.rounds},
+        {
+            "rows": rows,
+            "growth": growth,
+            "attention": arguments.attention,
+            "batch_size": arguments.batch_size,
+            "rounds": arguments.rounds,
+        },
     )
     sys.stdout.write(table(rows, growth))
 
 
-def measure(widths: Sequence[int], attention: str, batch_size: int, rounds: int) -> list[dict]:
+def measure(
+    widths: Sequence[int], attention: str, batch_size: int, rounds: int
+) -> list[dict]:
     """Figures of both forms at each width: `width`, `form` and those of `COLUMNS`."""
     start = multiprocessing.get_context("spawn")
     rows = []
     for width in widths:
         for form in (PLAIN, TRANSPOSED):
             with start.Pool(1) as pool:
-                figures = pool.apply(_figures, (form, width, attention, batch_size, rounds))
+                figures = pool.apply(
+                    _figures, (form, width, attention, batch_size, rounds)
+                )
             rows.append({"width": width, "form": form, **figures})
     return rows
 
@@ -64,7 +91,9 @@ def growth_exponents(rows: Sequence[dict]) -> dict[str, float]:
     """By column the exponent p of width ** p, fitted to the rows by least squares of the logarithms."""
     widths = np.log([row["width"] for row in rows])
     return {
-        column: float(np.polyfit(widths, np.log([max(row[column], 1e-9) for row in rows]), 1)[0])
+        column: float(
+            np.polyfit(widths, np.log([max(row[column], 1e-9) for row in rows]), 1)[0]
+        )
         for column in COLUMNS
     }
 
@@ -73,7 +102,9 @@ def table(rows: Sequence[dict], growth: dict) -> str:
     """The result as lines of text; the ratio is that of the transposed form's time to the plain form's."""
     heads = f"{'d':>6} {'form':12} {'parameters':>12} {'map elements':>13}"
     lines = [f"{heads} {'ms/step':>9} {'MiB':>7} {'ratio':>7}"]
-    plain_ms = {row["width"]: row["milliseconds"] for row in rows if row["form"] == PLAIN}
+    plain_ms = {
+        row["width"]: row["milliseconds"] for row in rows if row["form"] == PLAIN
+    }
     for row in rows:
         ratio = row["milliseconds"] / plain_ms[row["width"]]
         lines.append(
@@ -88,7 +119,9 @@ def table(rows: Sequence[dict], growth: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _figures(form: str, width: int, attention: str, batch_size: int, rounds: int) -> dict:
+def _figures(
+    form: str, width: int, attention: str, batch_size: int, rounds: int
+) -> dict:
     import_tensorflow()
     import tensorflow as tf
 
@@ -104,10 +137,14 @@ def _figures(form: str, width: int, attention: str, batch_size: int, rounds: int
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             loss = tf.reduce_mean(layer(inputs, training=True) ** 2)
-        return tape.gradient(loss, [inputs, *(variable.value for variable in layer.trainable_variables)])
+        return tape.gradient(
+            loss, [inputs, *(variable.value for variable in layer.trainable_variables)]
+        )
 
     before_mib = peak_mib()
-    seconds = median_seconds({form: lambda: [gradient.numpy() for gradient in step()]}, rounds)[form]
+    seconds = median_seconds(
+        {form: lambda: [gradient.numpy() for gradient in step()]}, rounds
+    )[form]
     return {
         "parameters": layer.count_params(),
         "map_elements": HEADS * tokens**2,

@@ -15,13 +15,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.rounds import check_rounds, make_parser, median_seconds, medians, write_result
-from data_prep import command_line, phantom_head_ct
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.workers import available_cores
+from benchmarks.rounds import (
+    check_rounds,
+    make_parser,
+    median_seconds,
+    medians,
+    write_result,
+)
+from data_prep.phantoms import head_ct as phantom_head_ct
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.workers import available_cores
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 PATIENTS, SLICES_PER_SERIES = 16, 4
 STEPS = 2
@@ -33,10 +40,19 @@ ONE_PASS, FOUR_PASSES = "one pass, all backbones", "a pass for each backbone"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its tables and writes them as JSON."""
-    parser = make_parser("feature_records", "Training on stored features against running the backbones.")
-    parser.add_argument("--models", nargs="+", default=MODELS, help="members of the Scopeformer family")
+    parser = make_parser(
+        "feature_records", "Training on stored features against running the backbones."
+    )
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, help="members of the Scopeformer family"
+    )
     parser.add_argument("--batch-size", type=int, default=8, help="slices per step")
-    parser.add_argument("--input-size", type=int, default=256, help="side of the network's input in pixels")
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        default=256,
+        help="side of the network's input in pixels",
+    )
     arguments = parser.parse_args(argv)
     check_rounds(arguments.rounds)
     if arguments.batch_size < 1:
@@ -47,28 +63,44 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stdout.write(_heads("training, ms/slice", STORED, RUN))
         training = {}
         for name in (NO_ENCODERS, *arguments.models):
-            training[name] = _in_new_process(measure_training, _of_model(config, name), arguments.rounds)
+            training[name] = _in_new_process(
+                measure_training, _of_model(config, name), arguments.rounds
+            )
             sys.stdout.write(_line(name, training[name][STORED], training[name][RUN]))
             sys.stdout.flush()
-        passes = _in_new_process(measure_passes, _of_model(config, NO_ENCODERS), arguments.rounds)
+        passes = _in_new_process(
+            measure_passes, _of_model(config, NO_ENCODERS), arguments.rounds
+        )
     sys.stdout.write(_heads("storing, ms/slice", "one pass", "four passes"))
-    sys.stdout.write(_line("features of the backbones", passes[ONE_PASS], passes[FOUR_PASSES]))
+    sys.stdout.write(
+        _line("features of the backbones", passes[ONE_PASS], passes[FOUR_PASSES])
+    )
     write_result(
         arguments.output,
-        {"training_ms_per_slice": training, "storing_ms_per_slice": passes, "rounds": arguments.rounds,
-         "batch_size": arguments.batch_size, "input_size": arguments.input_size},
+        {
+            "training_ms_per_slice": training,
+            "storing_ms_per_slice": passes,
+            "rounds": arguments.rounds,
+            "batch_size": arguments.batch_size,
+            "input_size": arguments.input_size,
+        },
     )
 
 
 def _in_new_process(measure: Callable, *arguments) -> dict[str, float]:
     """Memory that TensorFlow has taken is free again only when its process ends."""
-    with multiprocessing.get_context("spawn").Pool(1, initializer=import_tensorflow) as pool:
+    with multiprocessing.get_context("spawn").Pool(
+        1, initializer=import_tensorflow
+    ) as pool:
         return pool.apply(measure, arguments)
 
 
 def measure_training(config, rounds: int) -> dict[str, float]:
     """Median milliseconds a slice of an optimizer step in either way, alternating in this process."""
-    rows = {STORED: _steps(config), RUN: _steps(dataclasses.replace(config, feature_records="never"))}
+    rows = {
+        STORED: _steps(config),
+        RUN: _steps(dataclasses.replace(config, feature_records="never")),
+    }
     return {name: 1000 * seconds for name, seconds in medians(rows, rounds).items()}
 
 
@@ -77,9 +109,9 @@ def measure_passes(config, rounds: int) -> dict[str, float]:
     import keras
 
     from keras_medformers.models.scopeformer import split_backbones
-    from training.feature_store import store_features
-    from training.input_pipeline import image_source
-    from training.workbench import FEATURE_BATCH_SIZE, Workbench
+    from training.input.feature_store import store_features
+    from training.input.pipeline import image_source
+    from training.runs.workbench import FEATURE_BATCH_SIZE, Workbench
 
     bench = Workbench(config)
     extractor, _ = split_backbones(bench.model)
@@ -90,8 +122,13 @@ def measure_passes(config, rounds: int) -> dict[str, float]:
         maps = {name: extractor.output[name] for name in names}
         with tempfile.TemporaryDirectory() as root:
             store_features(
-                keras.Model(extractor.input, maps), bench.backbones, {"validation": source}, bench.info,
-                root=root, batch_size=FEATURE_BATCH_SIZE, preprocessing={},
+                keras.Model(extractor.input, maps),
+                bench.backbones,
+                {"validation": source},
+                bench.info,
+                root=root,
+                batch_size=FEATURE_BATCH_SIZE,
+                preprocessing={},
             )
 
     rows = {
@@ -105,15 +142,21 @@ def measure_passes(config, rounds: int) -> dict[str, float]:
 def _config(folder: Path, batch_size: int, input_size: int):
     """Settings for records of phantoms, which are made below `folder`."""
     import_tensorflow()
-    from training import session
-    from training.recipes import recipe
+    from training.papers import recipe
+    from training.runs import session
 
-    phantoms = phantom_head_ct.PhantomConfig(patients=PATIENTS, slices_per_series=SLICES_PER_SERIES)
+    phantoms = phantom_head_ct.PhantomConfig(
+        patients=PATIENTS, slices_per_series=SLICES_PER_SERIES
+    )
     phantom_head_ct.make(folder / "phantoms", phantoms, available_cores())
     records = BuildConfig("phantom_head_ct", shards=1)
     build(records, folder / "phantoms", folder / "records", available_cores())
     config = recipe("scopeformer_phantoms", records=str(folder / "records"))
-    settings = {"batch_size": batch_size, "input_size": input_size, "precision": "float32"}
+    settings = {
+        "batch_size": batch_size,
+        "input_size": input_size,
+        "precision": "float32",
+    }
     return session.with_facts_of_records(dataclasses.replace(config, **settings))
 
 
@@ -125,14 +168,18 @@ def _of_model(config, name: str):
 
 def _steps(config) -> Callable[[], float]:
     """A function that trains some steps and gives their seconds per slice."""
-    from training.input_pipeline import training_batches
-    from training.optimizers import make_optimizer
-    from training.workbench import Workbench
+    from training.fit.optimizers import make_optimizer
+    from training.input.pipeline import training_batches
+    from training.runs.workbench import Workbench
 
     bench = Workbench(config)
     model, source = bench.trained_part, bench.source("train")
     model.compile(make_optimizer(config, STEPS), loss=bench.task.loss())
-    batches = iter(training_batches(source, config.batch_size, 0, 0, 1_000_000, config.shuffle_buffer))
+    batches = iter(
+        training_batches(
+            source, config.batch_size, 0, 0, 1_000_000, config.shuffle_buffer
+        )
+    )
 
     def steps():
         started_s = time.perf_counter()

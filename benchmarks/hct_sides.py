@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.paired import FORWARD, STEP
 from benchmarks.sides import LIBRARIES, Side, peak_mib
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 NUM_CLASSES = 2
 LEARNING_RATE = 2e-5
@@ -30,7 +30,11 @@ MODELS = {
 
 
 def make_side(
-    side: str, model: str, size: tuple[int, int], original: Path | None, weights: Path | None
+    side: str,
+    model: str,
+    size: tuple[int, int],
+    original: Path | None,
+    weights: Path | None,
 ) -> Side:
     """A process with one network.
 
@@ -62,7 +66,9 @@ def _ours(model, size, weights):
     from keras_medformers.porting import load_state_dict
 
     libraries_mib = peak_mib()
-    network = keras_medformers.create_model(model, num_classes=NUM_CLASSES, input_shape=(*size, 1))
+    network = keras_medformers.create_model(
+        model, num_classes=NUM_CLASSES, input_shape=(*size, 1)
+    )
     if weights is not None:
         with np.load(weights) as arrays:
             load_state_dict(network, arrays)
@@ -78,7 +84,9 @@ def _ours(model, size, weights):
     def step(image, label):
         with tf.GradientTape() as tape:
             loss = cross_entropy(label, network(image, training=True))
-        gradients = tape.gradient(loss, [variable.value for variable in network.trainable_variables])
+        gradients = tape.gradient(
+            loss, [variable.value for variable in network.trainable_variables]
+        )
         optimizer.apply(gradients, network.trainable_variables)
         return loss
 
@@ -87,7 +95,11 @@ def _ours(model, size, weights):
             optimizer.build(network.trainable_variables)
         return step(image, label).numpy()
 
-    return {FORWARD: lambda: forward(image).numpy(), STEP: whole_step, LIBRARIES: libraries_mib}
+    return {
+        FORWARD: lambda: forward(image).numpy(),
+        STEP: whole_step,
+        LIBRARIES: libraries_mib,
+    }
 
 
 def _original(model, size, folder, weights):
@@ -106,9 +118,15 @@ def _original(model, size, folder, weights):
     torch.manual_seed(0)
     network = official.HCTBase(num_classes=NUM_CLASSES, **MODELS[model])
     if weights is not None:
-        np.savez(weights, **{name: tensor.numpy() for name, tensor in network.state_dict().items()})
+        np.savez(
+            weights,
+            **{name: tensor.numpy() for name, tensor in network.state_dict().items()},
+        )
     image, label = image_and_label(size)
-    image, label = torch.from_numpy(image.transpose(0, 3, 1, 2).copy()), torch.from_numpy(label)
+    image, label = (
+        torch.from_numpy(image.transpose(0, 3, 1, 2).copy()),
+        torch.from_numpy(label),
+    )
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
 
     def forward():

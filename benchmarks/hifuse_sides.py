@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.paired import FORWARD, STEP
 from benchmarks.sides import LIBRARIES, Side, peak_mib
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 NUM_CLASSES = 7
 SIZE_PX = 224
@@ -30,7 +30,9 @@ def images_and_labels(batch: int) -> tuple[np.ndarray, np.ndarray]:
     return images, generator.integers(0, NUM_CLASSES, batch)
 
 
-def make_side(mode: str, size: str, batch: int, original: Path | None, weights: Path | None) -> Side:
+def make_side(
+    mode: str, size: str, batch: int, original: Path | None, weights: Path | None
+) -> Side:
     """A process with one network.
 
     Args:
@@ -70,35 +72,56 @@ def _ours(mode, size, batch, weights):
     def step(images, labels):
         with tf.GradientTape() as tape:
             loss = cross_entropy(labels, model(images, training=True))
-        gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+        gradients = tape.gradient(
+            loss, [variable.value for variable in model.trainable_variables]
+        )
         optimizer.apply(gradients, model.trainable_variables)
         return loss
 
     if mode != EAGER:
-        forward, step = (tf.function(f, autograph=False, jit_compile=mode == XLA) for f in (forward, step))
+        forward, step = (
+            tf.function(f, autograph=False, jit_compile=mode == XLA)
+            for f in (forward, step)
+        )
 
     def whole_step():
         if not optimizer.built:  # only now, as its memory is that of two more networks
             optimizer.build(model.trainable_variables)
         return step(images, labels).numpy()
 
-    return {FORWARD: lambda: forward(images).numpy(), STEP: whole_step, LIBRARIES: libraries_mib}
+    return {
+        FORWARD: lambda: forward(images).numpy(),
+        STEP: whole_step,
+        LIBRARIES: libraries_mib,
+    }
 
 
 def _original(size, batch, folder, weights):
     try:
         import torch
     except ImportError as error:
-        raise UserError(f"--original needs torch: {error}; pip install torch") from error
+        raise UserError(
+            f"--original needs torch: {error}; pip install torch"
+        ) from error
 
     libraries_mib = peak_mib()
     torch.manual_seed(0)
-    model = getattr(_official_code(folder), f"HiFuse_{size.capitalize()}")(num_classes=NUM_CLASSES)
+    model = getattr(_official_code(folder), f"HiFuse_{size.capitalize()}")(
+        num_classes=NUM_CLASSES
+    )
     if weights is not None:
-        np.savez(weights, **{name: tensor.numpy() for name, tensor in model.state_dict().items()})
+        np.savez(
+            weights,
+            **{name: tensor.numpy() for name, tensor in model.state_dict().items()},
+        )
     images, labels = images_and_labels(batch)
-    images, labels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.from_numpy(labels)
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    images, labels = (
+        torch.from_numpy(images.transpose(0, 3, 1, 2).copy()),
+        torch.from_numpy(labels),
+    )
+    optimizer = torch.optim.AdamW(
+        model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY
+    )
 
     def forward():
         model.eval()
@@ -119,7 +142,9 @@ def _original(size, batch, folder, weights):
 def _official_code(folder):
     path = Path(folder) / "main_model.py"
     if not path.is_file():
-        raise UserError(f"there is no {path}; --original is the folder of HiFuse's official code")
+        raise UserError(
+            f"there is no {path}; --original is the folder of HiFuse's official code"
+        )
     specification = importlib.util.spec_from_file_location("official_hifuse", path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

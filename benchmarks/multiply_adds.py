@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.rounds import write_result
-from data_prep import command_line
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 PRINTED = {"hifuse_tiny": 8.13e9, "hifuse_small": 8.84e9, "hifuse_base": 10.97e9}
 FORMS = ("dense", "depthwise")
@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Multiply-adds of HiFuse's sizes beside the paper's.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/multiply_adds.json"))
+    parser.add_argument(
+        "--output", type=Path, default=Path("benchmarks/results/multiply_adds.json")
+    )
     arguments = parser.parse_args(argv)
 
     import_tensorflow()
@@ -49,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def table(counts: dict[str, dict[str, float]]) -> str:
     """The result as lines of text."""
-    lines = [f"{'what':26} {'G multiply-adds':>15} {'printed':>8} {'ratio':>6} {'M parameters':>13}"]
+    lines = [
+        f"{'what':26} {'G multiply-adds':>15} {'printed':>8} {'ratio':>6} {'M parameters':>13}"
+    ]
     for name, row in counts.items():
         ours, printed = row["multiply_adds"], row["printed"]
         lines.append(
@@ -59,7 +63,9 @@ def table(counts: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def multiply_adds(model: Callable, input_shape: Sequence[int], dtype: str = "float32") -> int:
+def multiply_adds(
+    model: Callable, input_shape: Sequence[int], dtype: str = "float32"
+) -> int:
     """Multiply-adds of matrix products and convolutions for one image, at inference.
 
     Args:
@@ -89,13 +95,17 @@ def _count(graph) -> int:
         elif operation.type in _CALLS:
             total += _count(graph._get_function(operation.get_attr("f").name).graph)
         elif operation.type in _UNCOUNTED:
-            raise ValueError(f"Expected no {operation.type} in the graph. Received: {operation.name}")
+            raise ValueError(
+                f"Expected no {operation.type} in the graph. Received: {operation.name}"
+            )
     return total
 
 
 def _shape(tensor) -> list[int]:
     if tensor.shape.rank is None or None in tensor.shape.as_list():
-        raise ValueError(f"Expected a known shape. Received: {tensor.shape} of {tensor.name}")
+        raise ValueError(
+            f"Expected a known shape. Received: {tensor.shape} of {tensor.name}"
+        )
     return tensor.shape.as_list()
 
 
@@ -103,23 +113,32 @@ def _of_matrix_product(operation) -> int:
     """Values of the result times the length of the axis that is summed over."""
     left = _shape(operation.inputs[0])
     name = "transpose_a" if operation.type == "MatMul" else "adj_x"
-    return math.prod(_shape(operation.outputs[0])) * left[-2 if operation.get_attr(name) else -1]
+    return (
+        math.prod(_shape(operation.outputs[0]))
+        * left[-2 if operation.get_attr(name) else -1]
+    )
 
 
 def _of_convolution(operation) -> int:
     """Values of the result times values of the kernel that make one of them; kernels are `(..., in, out)`."""
-    return math.prod(_shape(operation.outputs[0])) * math.prod(_shape(operation.inputs[1])[:-1])
+    return math.prod(_shape(operation.outputs[0])) * math.prod(
+        _shape(operation.inputs[1])[:-1]
+    )
 
 
 def _of_depthwise_convolution(operation) -> int:
-    return math.prod(_shape(operation.outputs[0])) * math.prod(_shape(operation.inputs[1])[:2])
+    return math.prod(_shape(operation.outputs[0])) * math.prod(
+        _shape(operation.inputs[1])[:2]
+    )
 
 
 def _of_einsum(operation) -> int:
     """Product of the lengths of all its axes."""
     inputs, _, _ = operation.get_attr("equation").decode().partition("->")
     if "." in inputs:
-        raise ValueError(f"Expected Einsum without '...'. Received: {inputs} of {operation.name}")
+        raise ValueError(
+            f"Expected Einsum without '...'. Received: {inputs} of {operation.name}"
+        )
     lengths = {}
     for letters, tensor in zip(inputs.split(","), operation.inputs, strict=True):
         lengths.update(zip(letters, _shape(tensor), strict=True))
@@ -136,7 +155,14 @@ _COUNTERS = {
     "Einsum": _of_einsum,
 }
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-_UNCOUNTED = ("While", "StatelessWhile", "If", "StatelessIf", "Conv3D", "Conv2DBackpropInput")
+_UNCOUNTED = (
+    "While",
+    "StatelessWhile",
+    "If",
+    "StatelessIf",
+    "Conv3D",
+    "Conv2DBackpropInput",
+)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import multiprocessing
 from collections.abc import Callable
 from typing import Any, Self
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 
 class OwnProcess:
@@ -22,7 +22,9 @@ class OwnProcess:
         context = multiprocessing.get_context("spawn")
         self._name = name
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make, arguments, name), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, make, arguments, name), daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -38,12 +40,16 @@ class OwnProcess:
     def ask(self, question: object) -> Any:
         """The answer; an error in the process is raised here, with the name in its message."""
         try:
-            with contextlib.suppress(ConnectionError):  # a process that has ended may have left an error
+            with contextlib.suppress(
+                ConnectionError
+            ):  # a process that has ended may have left an error
                 self._pipe.send(question)
             answer = self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise RuntimeError(f"{self._name} ended with {self._process.exitcode}") from None
+            raise RuntimeError(
+                f"{self._name} ended with {self._process.exitcode}"
+            ) from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -58,4 +64,6 @@ def _serve(pipe, make, arguments, name):
     except EOFError:
         return
     except Exception as error:  # goes to the other process, which ends the benchmark
-        pipe.send(error if isinstance(error, UserError) else RuntimeError(f"{name}: {error}"))
+        pipe.send(
+            error if isinstance(error, UserError) else RuntimeError(f"{name}: {error}")
+        )

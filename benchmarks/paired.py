@@ -20,7 +20,11 @@ MakeSide = Callable[[Path | None], Side]
 
 
 def paired_medians(
-    name: str, ours: MakeSide, theirs: MakeSide | None, passes: Sequence[str], rounds: int
+    name: str,
+    ours: MakeSide,
+    theirs: MakeSide | None,
+    passes: Sequence[str],
+    rounds: int,
 ) -> dict[str, tuple[float, float | None]]:
     """Median milliseconds of a network.
 
@@ -39,12 +43,18 @@ def paired_medians(
     """
     if theirs is None:
         with ours(None) as our_side:
-            return {what: (*median_milliseconds([our_side], what, rounds), None) for what in passes}
+            return {
+                what: (*median_milliseconds([our_side], what, rounds), None)
+                for what in passes
+            }
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "official.npz"
         with theirs(weights) as their_side, ours(weights) as our_side:
             check_equal(our_side.result(FORWARD), their_side.result(FORWARD), name)
-            return {what: tuple(median_milliseconds([our_side, their_side], what, rounds)) for what in passes}
+            return {
+                what: tuple(median_milliseconds([our_side, their_side], what, rounds))
+                for what in passes
+            }
 
 
 def check_equal(ours: np.ndarray, theirs: np.ndarray, name: str) -> None:
@@ -73,7 +83,11 @@ def compared(what: str, row: Mapping) -> str:
     """
     peak, libraries = row["memory_mib"]
     their_peak, their_libraries = row["original_memory_mib"] or (None, None)
-    net = "-" if their_peak is None else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
+    net = (
+        "-"
+        if their_peak is None
+        else f"{(peak - libraries) / (their_peak - their_libraries):.2f}"
+    )
     speed = _figures(row["milliseconds"], row["original_milliseconds"], 8)
     return f"{what:34} {speed} {_figures(peak, their_peak, 9)} {net:>6}"
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.rounds import check_rounds, make_parser, median_seconds, write_result
-from data_prep import command_line
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 TOKENS, CHANNELS, HEADS = 384, 64, 16
 OURS = "ours: one matrix product"
@@ -21,7 +21,10 @@ OTHER = "1 x 1 convolution, then BatchNorm"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = make_parser("re_attention", "Training step of a re-attention layer against the literal form.")
+    parser = make_parser(
+        "re_attention",
+        "Training step of a re-attention layer against the literal form.",
+    )
     parser.add_argument("--batch-size", type=int, default=8, help="slices per step")
     arguments = parser.parse_args(argv)
     check_rounds(arguments.rounds)
@@ -29,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     medians_ms = measure(arguments.batch_size, arguments.rounds)
     write_result(
         arguments.output,
-        {"milliseconds": medians_ms, "batch_size": arguments.batch_size, "rounds": arguments.rounds},
+        {
+            "milliseconds": medians_ms,
+            "batch_size": arguments.batch_size,
+            "rounds": arguments.rounds,
+        },
     )
     sys.stdout.write(table(medians_ms))
 
@@ -37,14 +44,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(batch_size: int, rounds: int) -> dict[str, float]:
     """Median milliseconds of a step, by row."""
     steps = {name: _step(layer, batch_size) for name, layer in _layers().items()}
-    return {name: 1000 * seconds for name, seconds in median_seconds(steps, rounds).items()}
+    return {
+        name: 1000 * seconds for name, seconds in median_seconds(steps, rounds).items()
+    }
 
 
 def table(medians_ms: dict[str, float]) -> str:
     """The result as lines of text."""
     lines = [f"{'what':36} {'ms/step':>9} {'literal':>9} {'ratio':>7}"]
     for name, figure in medians_ms.items():
-        lines.append(f"{name:36} {figure:9.0f} {medians_ms[OTHER]:9.0f} {figure / medians_ms[OTHER]:7.2f}")
+        lines.append(
+            f"{name:36} {figure:9.0f} {medians_ms[OTHER]:9.0f} {figure / medians_ms[OTHER]:7.2f}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +70,9 @@ def _layers():
 
         def transform_attention(self, attention, training):
             mixed = ops.einsum("bhqk,hg->bgqk", attention, self.head_mixing)
-            return self.norm(mixed + ops.reshape(self.head_bias, (1, -1, 1, 1)), training=training)
+            return self.norm(
+                mixed + ops.reshape(self.head_bias, (1, -1, 1, 1)), training=training
+            )
 
     return {
         OURS: ReAttention(HEADS),
@@ -78,7 +91,9 @@ def _step(layer, batch_size):
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(layer(tokens, training=True) ** 2)
-        return tape.gradient(loss, [variable.value for variable in layer.trainable_variables])
+        return tape.gradient(
+            loss, [variable.value for variable in layer.trainable_variables]
+        )
 
     return lambda: [gradient.numpy() for gradient in step()]
 

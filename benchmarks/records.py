@@ -18,13 +18,14 @@ import cv2
 import pydicom
 
 from benchmarks.rounds import check_rounds, make_parser, medians, write_result
-from data_prep import command_line, schema
-from data_prep.build import BuildConfig, build
 from data_prep.datasets import get_dataset
-from data_prep.dicom_ct import read_slice
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.workers import available_cores
+from data_prep.modalities.head_ct.dicom import read_slice
+from data_prep.records import schema
+from data_prep.records.build import BuildConfig, build
+from data_prep.records.workers import available_cores
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 IMAGE_SIZE_PX = 256
 BARE_DECODE = "bare pydicom decode"
@@ -33,10 +34,21 @@ BARE_DECODE = "bare pydicom decode"
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
     parser = make_parser("records", "Speed of the record builder against its limits.")
-    parser.add_argument("--dataset", default="phantom_head_ct", help="name of a data set of CT")
-    parser.add_argument("--data-dir", type=Path, default=Path("data/phantom_head_ct"), help="its folder")
-    parser.add_argument("--slices", type=int, default=200, help="slices for the rows of one process")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="processes of the builder")
+    parser.add_argument(
+        "--dataset", default="phantom_head_ct", help="name of a data set of CT"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data/phantom_head_ct"), help="its folder"
+    )
+    parser.add_argument(
+        "--slices", type=int, default=200, help="slices for the rows of one process"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=available_cores(),
+        help="processes of the builder",
+    )
     arguments = parser.parse_args(argv)
     check_rounds(arguments.rounds)
 
@@ -47,12 +59,26 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     listing = dataset.list_images(arguments.data_dir)
     paths = [listing.root / file for file in listing.files]
-    result = measure(dataset.name, listing.root, paths, arguments.slices, arguments.rounds, arguments.workers)
+    result = measure(
+        dataset.name,
+        listing.root,
+        paths,
+        arguments.slices,
+        arguments.rounds,
+        arguments.workers,
+    )
     write_result(arguments.output, result)
     sys.stdout.write(table(result))
 
 
-def measure(dataset: str, data_dir: Path, paths: list[Path], slices: int, rounds: int, workers: int) -> dict:
+def measure(
+    dataset: str,
+    data_dir: Path,
+    paths: list[Path],
+    slices: int,
+    rounds: int,
+    workers: int,
+) -> dict:
     """Times every row in every round.
 
     Returns:
@@ -62,11 +88,19 @@ def measure(dataset: str, data_dir: Path, paths: list[Path], slices: int, rounds
     import_tensorflow()
     some = paths[:slices]
     rows: dict[str, Callable[[], float]] = {
-        "plain read of the bytes": lambda: _per_second(lambda path: path.read_bytes(), some),
-        BARE_DECODE: lambda: _per_second(lambda path: pydicom.dcmread(path).pixel_array, some),
+        "plain read of the bytes": lambda: _per_second(
+            lambda path: path.read_bytes(), some
+        ),
+        BARE_DECODE: lambda: _per_second(
+            lambda path: pydicom.dcmread(path).pixel_array, some
+        ),
         "read to HU": lambda: _per_second(read_slice, some),
-        "read, resize, store raw": lambda: _per_second(lambda path: _encode(path, schema.HU_RAW), some),
-        "read, resize, compress": lambda: _per_second(lambda path: _encode(path, schema.HU_ZLIB), some),
+        "read, resize, store raw": lambda: _per_second(
+            lambda path: _encode(path, schema.HU_RAW), some
+        ),
+        "read, resize, compress": lambda: _per_second(
+            lambda path: _encode(path, schema.HU_ZLIB), some
+        ),
         f"whole builder, {workers} processes": lambda: _build_per_second(
             dataset, data_dir, workers, len(paths)
         ),
@@ -74,7 +108,9 @@ def measure(dataset: str, data_dir: Path, paths: list[Path], slices: int, rounds
     return {
         "slices_per_second": medians(rows, rounds),
         "bytes_per_record": {
-            image_format: statistics.mean(len(_encode(path, image_format)) for path in some)
+            image_format: statistics.mean(
+                len(_encode(path, image_format)) for path in some
+            )
             for image_format in (schema.HU_RAW, schema.HU_ZLIB)
         },
         "slices_in_one_process": len(some),
@@ -94,7 +130,9 @@ def table(result: dict) -> str:
     raw = result["bytes_per_record"][schema.HU_RAW]
     lines.append(f"{'image format':36} {'KiB/slice':>10} {'raw':>12} {'ratio':>7}")
     for name, size in result["bytes_per_record"].items():
-        lines.append(f"{name:36} {size / 1024:10.1f} {raw / 1024:12.1f} {size / raw:7.2f}")
+        lines.append(
+            f"{name:36} {size / 1024:10.1f} {raw / 1024:12.1f} {size / raw:7.2f}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -114,7 +152,12 @@ def _build_per_second(dataset: str, data_dir: Path, workers: int, slices: int) -
     logging.getLogger().setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as records_dir:
         started_s = time.perf_counter()
-        build(BuildConfig(dataset, image_size=IMAGE_SIZE_PX), data_dir, Path(records_dir), workers)
+        build(
+            BuildConfig(dataset, image_size=IMAGE_SIZE_PX),
+            data_dir,
+            Path(records_dir),
+            workers,
+        )
         return slices / (time.perf_counter() - started_s)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 FEWEST_ROUNDS = 5
 
@@ -20,9 +20,17 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--output", type=Path, default=Path(f"benchmarks/results/{name}.json"), help="where the figures go"
+        "--output",
+        type=Path,
+        default=Path(f"benchmarks/results/{name}.json"),
+        help="where the figures go",
     )
-    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS, help="times that each row is run, warm")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=FEWEST_ROUNDS,
+        help="times that each row is run, warm",
+    )
     return parser
 
 
@@ -32,7 +40,9 @@ def check_rounds(rounds: int) -> None:
         raise UserError(f"--rounds is {rounds}, expected at least {FEWEST_ROUNDS}")
 
 
-def median_seconds(rows: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def median_seconds(
+    rows: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, float]:
     """Median duration of each row; all run once before, then alternate."""
     return medians({name: _seconds_of(row) for name, row in rows.items()}, rounds)
 

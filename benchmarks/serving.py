@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from benchmarks.rounds import check_rounds, make_parser, write_result
 from benchmarks.serving_sides import CALL, IN_TURN, PREDICT, Side
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 EXPORT = "export"
 VARIANTS = ("frozen", "bfloat16", "xla")
@@ -35,27 +35,42 @@ LARGEST_DIFFERENCE = {"bfloat16": 1e-2}
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark, prints its table and writes it as JSON."""
-    parser = make_parser("serving", "Latency, throughput, cold start and size of an exported model.")
+    parser = make_parser(
+        "serving", "Latency, throughput, cold start and size of an exported model."
+    )
     parser.add_argument("--model", default="efficient_scopeformer")
     parser.add_argument(
-        "--variants", nargs="*", choices=VARIANTS, default=VARIANTS[:2],
+        "--variants",
+        nargs="*",
+        choices=VARIANTS,
+        default=VARIANTS[:2],
         help="of the export; XLA takes long to compile on CPU",
     )
     parser.add_argument("--batches", nargs="+", type=int, default=(1, 8, 32))
     arguments = parser.parse_args(argv)
     check_rounds(arguments.rounds)
     if min(arguments.batches) < 1:
-        raise UserError(f"--batches is {list(arguments.batches)}, expected at least 1 each")
+        raise UserError(
+            f"--batches is {list(arguments.batches)}, expected at least 1 each"
+        )
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         result = measure(
-            arguments.model, arguments.variants, arguments.batches, arguments.rounds, Path(folder)
+            arguments.model,
+            arguments.variants,
+            arguments.batches,
+            arguments.rounds,
+            Path(folder),
         )
     write_result(arguments.output, result)
     sys.stdout.write(table(result["rows"], arguments.batches))
 
 
 def measure(
-    model: str, variants: Sequence[str], batches: Sequence[int], rounds: int, folder: Path
+    model: str,
+    variants: Sequence[str],
+    batches: Sequence[int],
+    rounds: int,
+    folder: Path,
 ) -> dict[str, object]:
     """Figures of every side.
 
@@ -69,12 +84,20 @@ def measure(
     Returns:
         The settings and, as `rows`, for each side `seconds` by batch, `cold_start_s` and `mib`.
     """
-    sys.stderr.write(f"Exporting {', '.join([model, *variants])}: some minutes for a large network\n")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # whose memory is free again afterwards
+    sys.stderr.write(
+        f"Exporting {', '.join([model, *variants])}: some minutes for a large network\n"
+    )
+    with multiprocessing.get_context("spawn").Pool(
+        1
+    ) as pool:  # whose memory is free again afterwards
         folders, pixels = pool.apply(_export, (model, variants, folder))
     rows = _take_turns(folders, model, pixels, batches, rounds)
     return {
-        "model": model, "rounds": rounds, "cores": os.cpu_count(), "load": os.getloadavg(), "rows": rows
+        "model": model,
+        "rounds": rounds,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg(),
+        "rows": rows,
     }
 
 
@@ -82,19 +105,30 @@ def table(rows: Sequence[Mapping], batches: Sequence[int]) -> str:
     """Figures, and their ratios to those of `model.predict` and of `model(x)`."""
     by_name = {row["side"]: row for row in rows}
     titles = [f"batch {batch}, ms (images/s)" for batch in batches]
-    lines = [f"{'':14}" + "".join(f"{title:>28}" for title in titles) + f"{'cold start, s':>15}{'MiB':>8}"]
+    lines = [
+        f"{'':14}"
+        + "".join(f"{title:>28}" for title in titles)
+        + f"{'cold start, s':>15}{'MiB':>8}"
+    ]
     for row in rows:
         figures = [
-            f"{1000 * row['seconds'][batch]:.1f} ({batch / row['seconds'][batch]:.1f})" for batch in batches
+            f"{1000 * row['seconds'][batch]:.1f} ({batch / row['seconds'][batch]:.1f})"
+            for batch in batches
         ]
         lines.append(
-            f"{row['side']:14}" + "".join(f"{figure:>28}" for figure in figures)
+            f"{row['side']:14}"
+            + "".join(f"{figure:>28}" for figure in figures)
             + f"{row['cold_start_s']:15.1f}{row['mib']:8.0f}"
         )
         for other in (PREDICT, CALL):
             if other != row["side"] and row["side"] not in (PREDICT, CALL):
-                ratios = [row["seconds"][batch] / by_name[other]["seconds"][batch] for batch in batches]
-                lines.append(f"  / {other:10}" + "".join(f"{ratio:28.2f}" for ratio in ratios))
+                ratios = [
+                    row["seconds"][batch] / by_name[other]["seconds"][batch]
+                    for batch in batches
+                ]
+                lines.append(
+                    f"  / {other:10}" + "".join(f"{ratio:28.2f}" for ratio in ratios)
+                )
     return "\n".join(lines) + "\n"
 
 
@@ -112,20 +146,33 @@ def _export(name, variants, folder):
     keras.utils.set_random_seed(0)
     model = keras_medformers.create_model(name, classifier_activation="sigmoid")
     for weight in model.trainable_weights:
-        if len(weight.shape) > 1 and not np.any(weight):  # heads start at zero and would answer 0.5 to all
+        if len(weight.shape) > 1 and not np.any(
+            weight
+        ):  # heads start at zero and would answer 0.5 to all
             weight.assign(keras.random.normal(weight.shape, stddev=0.1, seed=0))
     for weight in model.weights:
-        if len(weight.shape) == 1 and weight.dtype == "float32":  # shifts of 0 would be left out in folding
-            weight.assign(weight + keras.random.uniform(weight.shape, 0.01, 0.05, seed=0))
+        if (
+            len(weight.shape) == 1 and weight.dtype == "float32"
+        ):  # shifts of 0 would be left out in folding
+            weight.assign(
+                weight + keras.random.uniform(weight.shape, 0.01, 0.05, seed=0)
+            )
     path = folder / "model.keras"
     model.save(path)
     preprocessor = keras_medformers.preprocessor(name)
     raw = preprocessor.inputs[0]
     kind = Pixels(raw.dtype, raw.shape[-1])
     # Mammograms are not resized on their way.
-    samples = sample_mammograms([model.input_shape[1:3]]) if kind.are_mammograms else sample_pixels(kind)
+    samples = (
+        sample_mammograms([model.input_shape[1:3]])
+        if kind.are_mammograms
+        else sample_pixels(kind)
+    )
     outputs = model.output if isinstance(model.output, dict) else {"": model.output}
-    labels = {key: [f"label {index}" for index in range(x.shape[-1])] for key, x in outputs.items()}
+    labels = {
+        key: [f"label {index}" for index in range(x.shape[-1])]
+        for key, x in outputs.items()
+    }
     layers = [layer.name for layer in model.layers]
     version = export_saved_model(
         model,
@@ -139,7 +186,10 @@ def _export(name, variants, folder):
         samples=samples,
     )
     folders = {PREDICT: path, CALL: path, EXPORT: version, IN_TURN: version}
-    folders |= {variant: optimize_saved_model(version, variant, samples=samples) for variant in variants}
+    folders |= {
+        variant: optimize_saved_model(version, variant, samples=samples)
+        for variant in variants
+    }
     return folders, samples[0]
 
 
@@ -160,7 +210,9 @@ def _take_turns(folders, model, pixels, batches, rounds):
     return [
         {
             "side": name,
-            "seconds": {batch: statistics.median(seconds[name][batch]) for batch in batches},
+            "seconds": {
+                batch: statistics.median(seconds[name][batch]) for batch in batches
+            },
             "cold_start_s": statistics.median(cold_starts[name]),
             "mib": _mib(path),
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.own_process import OwnProcess
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 PREDICT, CALL = "model.predict", "model(x)"
 
@@ -44,7 +44,11 @@ class Side(OwnProcess):
 
 def _make(name, model, preprocessor):
     """Loads a side in its process. Returns what answers for pixels, with the seconds that it took."""
-    answer = _keras(name, model, preprocessor) if name in (PREDICT, CALL) else _saved_model(name, model)
+    answer = (
+        _keras(name, model, preprocessor)
+        if name in (PREDICT, CALL)
+        else _saved_model(name, model)
+    )
 
     def timed(pixels):
         started_s = time.perf_counter()
@@ -58,7 +62,9 @@ def _saved_model(name, version):
     tf = import_tensorflow()
     if name == IN_TURN:
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    loaded = tf.saved_model.load(str(version))  # which has to stay: the signature does not keep the variables
+    loaded = tf.saved_model.load(
+        str(version)
+    )  # which has to stay: the signature does not keep the variables
     signature = loaded.signatures["serving_default"]
 
     def answer(pixels, loaded=loaded):
@@ -80,8 +86,14 @@ def _keras(name, path, preprocessor):
 
     def answer(pixels):
         images = prepare(pixels)
-        outputs = model.predict(images, len(images), verbose=0) if name == PREDICT else model(images)
+        outputs = (
+            model.predict(images, len(images), verbose=0)
+            if name == PREDICT
+            else model(images)
+        )
         outputs = outputs if isinstance(outputs, dict) else {"probabilities": outputs}
-        return np.concatenate([np.asarray(outputs[name]) for name in sorted(outputs)], axis=1)
+        return np.concatenate(
+            [np.asarray(outputs[name]) for name in sorted(outputs)], axis=1
+        )
 
     return answer

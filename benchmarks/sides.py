@@ -31,7 +31,9 @@ class Side(OwnProcess):
         super().__init__(_answering, (make, arguments), name)
 
     def __enter__(self):
-        self._libraries_mib = self.ask(("libraries", None))  # answered when everything is made
+        self._libraries_mib = self.ask(
+            ("libraries", None)
+        )  # answered when everything is made
         return self
 
     def milliseconds(self, what: str) -> float:
@@ -58,7 +60,9 @@ def peak_mib() -> float:
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     # Not ru_maxrss: on Linux a process starts with what the one that started it had held.
-    peak_kib = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    peak_kib = re.search(
+        r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE
+    )
     return int(peak_kib[1]) / 2**10
 
 

@@ -10,18 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep import command_line
-from data_prep.balance import BALANCES
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
 from data_prep.datasets import DATASETS, get_dataset
 from data_prep.datasets.base import Dataset
-from data_prep.errors import UserError
-from data_prep.head_treatment.treatment import TREATMENTS
-from data_prep.ids import DEFAULT_KEY_FILE
-from data_prep.mammogram.scale import FULL_HEIGHT_PX
-from data_prep.resolve_config import CT_IMAGE_SIZE_PX
-from data_prep.workers import available_cores
+from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
+from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
+from data_prep.records.balance import BALANCES
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.identifiers import DEFAULT_KEY_FILE
+from data_prep.records.resolve_config import CT_IMAGE_SIZE_PX
+from data_prep.records.workers import available_cores
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 
 SMALLEST_IMAGE_PX = 8
 
@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = get_dataset(arguments.dataset)
     config = BuildConfig(
         dataset=dataset.name,
-        image_size=_optional_at_least("--image-size", arguments.image_size, SMALLEST_IMAGE_PX),
+        image_size=_optional_at_least(
+            "--image-size", arguments.image_size, SMALLEST_IMAGE_PX
+        ),
         shards=_at_least("--shards", arguments.shards, 1),
         fractions=_fractions(arguments.fractions) if arguments.fractions else None,
         seed=arguments.seed,
@@ -46,12 +48,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         fold=arguments.fold,
         treatment=arguments.treatment,
         balance=arguments.balance,
-        source_height=_optional_at_least("--source-height", arguments.source_height, SMALLEST_IMAGE_PX),
+        source_height=_optional_at_least(
+            "--source-height", arguments.source_height, SMALLEST_IMAGE_PX
+        ),
         flip=arguments.flip,
-        negatives_per_image=_optional_at_least("--negatives-per-image", arguments.negatives_per_image, 0),
+        negatives_per_image=_optional_at_least(
+            "--negatives-per-image", arguments.negatives_per_image, 0
+        ),
     )
     if not 0 <= arguments.max_reject_share <= 1:
-        raise UserError(f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1")
+        raise UserError(
+            f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1"
+        )
     build(
         config,
         data_dir=arguments.data_dir or default_data_dir(dataset),
@@ -77,22 +85,47 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     add = parser.add_argument
-    add("--dataset", default="phantom_head_ct", help=f"one of {', '.join(sorted(DATASETS))}")
+    add(
+        "--dataset",
+        default="phantom_head_ct",
+        help=f"one of {', '.join(sorted(DATASETS))}",
+    )
     add(
         "--data-dir",
         type=Path,
         help="the data set's folder; if not given data/DATASET, of patches that of the whole mammograms",
     )
-    add("--records", type=Path, help="folder for the records; records/DATASET if not given")
-    add("--workers", type=int, default=available_cores(), help="processes that read files")
+    add(
+        "--records",
+        type=Path,
+        help="folder for the records; records/DATASET if not given",
+    )
+    add(
+        "--workers",
+        type=int,
+        default=available_cores(),
+        help="processes that read files",
+    )
     add("--shards", type=int, default=16, help="files per split")
-    add("--split", help="how to divide the images, see below; the data set's first if not given")
-    add("--fold", type=int, default=0, help="which fold is the test split, for data sets with folds")
+    add(
+        "--split",
+        help="how to divide the images, see below; the data set's first if not given",
+    )
+    add(
+        "--fold",
+        type=int,
+        default=0,
+        help="which fold is the test split, for data sets with folds",
+    )
     add(
         "--fractions",
         help="shares of train, validation and test, as 0.8,0.1,0.1; the data set's own if not given",
     )
-    add("--keep-list", type=Path, help="text file with the images to use, a path below --data-dir per line")
+    add(
+        "--keep-list",
+        type=Path,
+        help="text file with the images to use, a path below --data-dir per line",
+    )
     add(
         "--balance",
         choices=BALANCES,
@@ -100,8 +133,18 @@ def _parser() -> argparse.ArgumentParser:
         "1:1: in the training split, or before the split, with copies on both sides; the data set's own if "
         "not given",
     )
-    add("--seed", type=int, default=0, help="decides on the split and on the order of records")
-    add("--max-reject-share", type=float, default=0.05, help="largest share of images that may be set aside")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides on the split and on the order of records",
+    )
+    add(
+        "--max-reject-share",
+        type=float,
+        default=0.05,
+        help="largest share of images that may be set aside",
+    )
     add(
         "--id-key-file",
         type=Path,
@@ -162,11 +205,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class _Help(
+    argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
+):
     """Keeps the lines of the list of data sets; leaves defaults of None out."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        return (
+            action.help if action.default is None else super()._get_help_string(action)
+        )
 
 
 def _about_data_sets() -> str:
@@ -184,7 +231,11 @@ def _about_data_sets() -> str:
 
 def _labels(dataset: Dataset) -> str:
     noun = "classes" if dataset.exclusive_labels else "labels"
-    return f"{len(dataset.label_names)} {noun}" if dataset.label_names else f"{noun} by folder"
+    return (
+        f"{len(dataset.label_names)} {noun}"
+        if dataset.label_names
+        else f"{noun} by folder"
+    )
 
 
 def _optional_at_least(argument: str, value: int | None, lowest: int) -> int | None:
@@ -201,9 +252,13 @@ def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, validation, test = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise UserError(f"--fractions is {text!r}, expected three numbers such as 0.8,0.1,0.1") from error
+        raise UserError(
+            f"--fractions is {text!r}, expected three numbers such as 0.8,0.1,0.1"
+        ) from error
     if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
-        raise UserError(f"--fractions is {text!r}, expected three numbers of at least 0 that sum to 1")
+        raise UserError(
+            f"--fractions is {text!r}, expected three numbers of at least 0 that sum to 1"
+        )
     return train, validation, test
 
 

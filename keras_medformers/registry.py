@@ -35,7 +35,9 @@ def register_model(
     settings as keywords, of which `variant` holds this name's values; `preprocessor` takes
     `image_size` and gives the layer from raw stored pixels to the network's input.
     """
-    _ENTRIES[name] = ModelEntry(name, builder, variant or {}, num_classes, input_shape, preprocessor)
+    _ENTRIES[name] = ModelEntry(
+        name, builder, variant or {}, num_classes, input_shape, preprocessor
+    )
     _ALIASES.update({alias: name for alias in aliases})
 
 
@@ -89,7 +91,8 @@ def default_settings(name):
     entry = _entry(name)
     parameters = inspect.signature(entry.builder).parameters
     return {
-        setting: entry.variant.get(setting, parameters[setting].default) for setting in list_settings(name)
+        setting: entry.variant.get(setting, parameters[setting].default)
+        for setting in list_settings(name)
     }
 
 
@@ -104,7 +107,12 @@ def list_tasks(name):
 
 
 def create_model(
-    name, num_classes=None, input_shape=None, weights=None, classifier_activation=None, **config
+    name,
+    num_classes=None,
+    input_shape=None,
+    weights=None,
+    classifier_activation=None,
+    **config,
 ):
     """Builds a registered model as a functional, channels-last `keras.Model`.
 
@@ -160,13 +168,17 @@ def preprocessor(name, image_size=None):
     """
     entry = _entry(name)
     height, width = entry.input_shape[:2]
-    return entry.preprocessor(image_size=image_size or (height if height == width else None))
+    return entry.preprocessor(
+        image_size=image_size or (height if height == width else None)
+    )
 
 
 def _entry(name):
     canonical = _ALIASES.get(name, name)
     if canonical not in _ENTRIES:
-        raise ValueError(f"Unknown model. Received: name={name!r}. {_hint(name, list_models())}")
+        raise ValueError(
+            f"Unknown model. Received: name={name!r}. {_hint(name, list_models())}"
+        )
     return _ENTRIES[canonical]
 
 
@@ -203,4 +215,8 @@ def _weights_file(weights):
 
 def _hint(name, candidates):
     near = difflib.get_close_matches(str(name), candidates, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(candidates)}."
+    return (
+        f"Did you mean {' or '.join(map(repr, near))}?"
+        if near
+        else f"Known: {', '.join(candidates)}."
+    )

@@ -29,7 +29,11 @@ class TensorFlowError(Exception):
 
 
 class _Buffer(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("deallocator", ctypes.c_void_p)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+        ("deallocator", ctypes.c_void_p),
+    ]
 
 
 class _Output(ctypes.Structure):
@@ -83,8 +87,12 @@ def _library():
     import tensorflow
 
     folder = os.path.dirname(tensorflow.__file__)
-    ctypes.CDLL(os.path.join(folder, "libtensorflow_framework.so.2"), mode=ctypes.RTLD_GLOBAL)
-    library = ctypes.CDLL(os.path.join(folder, "libtensorflow_cc.so.2"), mode=ctypes.RTLD_GLOBAL)
+    ctypes.CDLL(
+        os.path.join(folder, "libtensorflow_framework.so.2"), mode=ctypes.RTLD_GLOBAL
+    )
+    library = ctypes.CDLL(
+        os.path.join(folder, "libtensorflow_cc.so.2"), mode=ctypes.RTLD_GLOBAL
+    )
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -112,7 +120,14 @@ class Session:
         meta_graph, status = self._tf.TF_NewBuffer(), self._tf.TF_NewStatus()
         tags = (ctypes.c_char_p * 1)(SERVE_TAG)
         self._session = self._tf.TF_LoadSessionFromSavedModel(
-            self._tf.TF_NewSessionOptions(), None, os.fsencode(path), tags, 1, self._graph, meta_graph, status
+            self._tf.TF_NewSessionOptions(),
+            None,
+            os.fsencode(path),
+            tags,
+            1,
+            self._graph,
+            meta_graph,
+            status,
         )
         self._check(status)
         content = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
@@ -133,7 +148,9 @@ class Session:
         """
         definition = self.signatures[signature]
         if inputs.keys() != definition.inputs.keys():
-            raise ValueError(f"expected inputs {sorted(definition.inputs)}, received {sorted(inputs)}")
+            raise ValueError(
+                f"expected inputs {sorted(definition.inputs)}, received {sorted(inputs)}"
+            )
         names = sorted(definition.outputs)
         sources = [self._output(definition.inputs[name].name) for name in inputs]
         fetches = [self._output(definition.outputs[name].name) for name in names]
@@ -148,7 +165,10 @@ class Session:
         for tensor in tensors:
             self._tf.TF_DeleteTensor(tensor)
         self._check(status)
-        return {name: self._array(tensor) for name, tensor in zip(names, results, strict=True)}
+        return {
+            name: self._array(tensor)
+            for name, tensor in zip(names, results, strict=True)
+        }
 
     def close(self):
         """Gives the session's memory back."""
@@ -163,7 +183,10 @@ class Session:
 
     def _output(self, tensor_name):
         operation, _, index = tensor_name.partition(":")
-        return _Output(self._tf.TF_GraphOperationByName(self._graph, operation.encode()), int(index))
+        return _Output(
+            self._tf.TF_GraphOperationByName(self._graph, operation.encode()),
+            int(index),
+        )
 
     def _tensor(self, array):
         import tensorflow as tf
@@ -173,9 +196,13 @@ class Session:
         if array.dtype.kind not in "SO":
             number = tf.as_dtype(array.dtype).as_datatype_enum
             tensor = self._tf.TF_AllocateTensor(number, dims, array.ndim, array.nbytes)
-            ctypes.memmove(self._tf.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
+            ctypes.memmove(
+                self._tf.TF_TensorData(tensor), array.ctypes.data, array.nbytes
+            )
             return tensor
-        tensor = self._tf.TF_AllocateTensor(STRING, dims, array.ndim, STRING_SIZE * array.size)
+        tensor = self._tf.TF_AllocateTensor(
+            STRING, dims, array.ndim, STRING_SIZE * array.size
+        )
         place = self._tf.TF_TensorData(tensor)
         for index, text in enumerate(array.reshape(-1).tolist()):
             self._tf.TF_StringInit(place + STRING_SIZE * index)
@@ -185,7 +212,9 @@ class Session:
     def _array(self, tensor):
         import tensorflow as tf
 
-        shape = [self._tf.TF_Dim(tensor, axis) for axis in range(self._tf.TF_NumDims(tensor))]
+        shape = [
+            self._tf.TF_Dim(tensor, axis) for axis in range(self._tf.TF_NumDims(tensor))
+        ]
         place, number = self._tf.TF_TensorData(tensor), self._tf.TF_TensorType(tensor)
         if number == STRING:
             count = int(np.prod(shape))
@@ -193,9 +222,13 @@ class Session:
             array = np.array(texts, object).reshape(shape)
         else:
             content = ctypes.string_at(place, self._tf.TF_TensorByteSize(tensor))
-            array = np.frombuffer(content, tf.as_dtype(number).as_numpy_dtype).reshape(shape)
+            array = np.frombuffer(content, tf.as_dtype(number).as_numpy_dtype).reshape(
+                shape
+            )
         self._tf.TF_DeleteTensor(tensor)
         return array
 
     def _text(self, place):
-        return ctypes.string_at(self._tf.TF_StringGetDataPointer(place), self._tf.TF_StringGetSize(place))
+        return ctypes.string_at(
+            self._tf.TF_StringGetDataPointer(place), self._tf.TF_StringGetSize(place)
+        )

@@ -40,5 +40,9 @@ def pytest_collection_modifyitems(items):
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(
-        key=lambda item: (item.path.stem != "test_full_size", item.path not in slow, -len(item.path.parts))
+        key=lambda item: (
+            item.path.stem != "test_full_size",
+            item.path not in slow,
+            -len(item.path.parts),
+        )
     )

@@ -8,7 +8,7 @@ from pydicom import config
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
 
 
 @contextlib.contextmanager
@@ -80,13 +80,17 @@ def write_ct(
         return path
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", CTImageStorage)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get(
+        "SOPClassUID", CTImageStorage
+    )
     dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     dataset.save_as(path, enforce_file_format=True)
     return path
 
 
-def write_rsna(data_dir: Path, patients: int = 6, slices_per_patient: int = 4, size_px: int = 32) -> Path:
+def write_rsna(
+    data_dir: Path, patients: int = 6, slices_per_patient: int = 4, size_px: int = 32
+) -> Path:
     """Writes a small data set in RSNA's layout: noise, some slices with the 12-bit fault, made-up labels.
 
     The third patient of every four has the fault: intercept 0 and values of Hounsfield units modulo 4096.

@@ -21,14 +21,20 @@ PATIENT = {
 """What must not show up in messages and tables."""
 
 
-def write_study(folder: Path, slices: int = 3, size_px: int = 64, seed: int = 0, **elements) -> list[Path]:
+def write_study(
+    folder: Path, slices: int = 3, size_px: int = 64, seed: int = 0, **elements
+) -> list[Path]:
     """Writes slices of one series, from the lowest to the highest; `elements` are as those of `write_ct`."""
     generator = np.random.default_rng(seed)
-    study_uid, series_uid, frame_uid = (generate_uid(entropy_srcs=[str(seed), name]) for name in "abc")
+    study_uid, series_uid, frame_uid = (
+        generate_uid(entropy_srcs=[str(seed), name]) for name in "abc"
+    )
     paths = []
     for number in range(slices):
         y, x = np.mgrid[-1 : 1 : size_px * 1j, -1 : 1 : size_px * 1j]
-        hu = np.where(np.hypot(x, y) < 0.8, 40, -1000) + generator.integers(-5, 5, (size_px, size_px))
+        hu = np.where(np.hypot(x, y) < 0.8, 40, -1000) + generator.integers(
+            -5, 5, (size_px, size_px)
+        )
         values = {
             **PATIENT,
             "SOPClassUID": CTImageStorage,
@@ -42,7 +48,9 @@ def write_study(folder: Path, slices: int = 3, size_px: int = 64, seed: int = 0,
             "SpecificCharacterSet": "ISO_IR 100",
         }
         path = write_ct(
-            folder / f"{seed}_{number}.dcm", (hu + 1024).astype(np.uint16), position_mm=5.0 * number,
+            folder / f"{seed}_{number}.dcm",
+            (hu + 1024).astype(np.uint16),
+            position_mm=5.0 * number,
             **{**values, **elements},
         )
         dataset = pydicom.dcmread(path)

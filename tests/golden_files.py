@@ -61,7 +61,9 @@ class GoldenModel:
         largest = max(np.abs(part).max() for part in theirs.values())
         for part, expected in theirs.items():
             difference = np.abs(ours[part] - expected).max() / largest
-            assert difference < OUTPUT_TOLERANCE, f"{key}:{part} differs by {difference:.2e}"
+            assert difference < OUTPUT_TOLERANCE, (
+                f"{key}:{part} differs by {difference:.2e}"
+            )
 
     def check_gradients_of(self, model, images, official_name):
         """Asserts that the mean squared logits of `images` and its gradients are the recorded ones.
@@ -98,8 +100,14 @@ class GoldenModel:
             gradient = np.asarray(gradients[name], "float64")
             difference = abs(np.linalg.norm(gradient) - norm)
             allowed = GRADIENT_TOLERANCE * norm + GRADIENT_NOISE * max(norms)
-            assert difference < allowed, f"norm of {name}'s gradient differs by {difference:.2e}"
+            assert difference < allowed, (
+                f"norm of {name}'s gradient differs by {difference:.2e}"
+            )
             difference = abs(np.sum(gradient * parameter) - product)
-            noise = max(PRODUCT_NOISE * norm, GRADIENT_NOISE * max(norms)) * np.linalg.norm(parameter)
+            noise = max(
+                PRODUCT_NOISE * norm, GRADIENT_NOISE * max(norms)
+            ) * np.linalg.norm(parameter)
             allowed = GRADIENT_TOLERANCE * abs(product) + noise
-            assert difference < allowed, f"{name} times its gradient differs by {difference:.2e}"
+            assert difference < allowed, (
+                f"{name} times its gradient differs by {difference:.2e}"
+            )

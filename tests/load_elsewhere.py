@@ -36,18 +36,29 @@ def main(folder):
         model, session = loaded[export]
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         answer = model.signatures[signature](**tensors)
-        np.savez(folder / "saved_model" / name, **{key: value.numpy() for key, value in answer.items()})
+        np.savez(
+            folder / "saved_model" / name,
+            **{key: value.numpy() for key, value in answer.items()},
+        )
         np.savez(folder / "c_api" / name, **session.run(signature, inputs))
         answer = _run_command(export, signature, inputs, folder / "command" / name)
         np.savez(folder / "command" / name, **answer)
-    found = {module.split(".")[0] for module, content in sys.modules.items() if content is not None}
+    found = {
+        module.split(".")[0]
+        for module, content in sys.modules.items()
+        if content is not None
+    }
     assert not found & set(ABSENT), found & set(ABSENT)
 
 
 def _run_command(export, signature, inputs, output):
     """What `saved_model_cli run` calls once it has read its arguments; it writes a file per output."""
-    saved_model_cli.run_saved_model_with_feed_dict(export, "serve", signature, inputs, output, False)
-    return {path.stem: np.load(path, allow_pickle=True) for path in output.glob("*.npy")}
+    saved_model_cli.run_saved_model_with_feed_dict(
+        export, "serve", signature, inputs, output, False
+    )
+    return {
+        path.stem: np.load(path, allow_pickle=True) for path in output.glob("*.npy")
+    }
 
 
 if __name__ == "__main__":

@@ -33,13 +33,25 @@ def breast(
     image = inside * (level + 0.1 * np.sin(x / 3) * np.cos(y / 4))
     if letters:
         canvas = np.zeros((height, width), np.uint8)
-        cv2.putText(canvas, "L", (round(0.85 * width), round(0.12 * height)), 0, height / 300, 255, 1)
+        cv2.putText(
+            canvas,
+            "L",
+            (round(0.85 * width), round(0.12 * height)),
+            0,
+            height / 300,
+            255,
+            1,
+        )
         image = np.maximum(image, canvas / 255)
     return image if side == "left" else np.ascontiguousarray(image[:, ::-1])
 
 
 def write_mammogram(
-    path: Path, stored: np.ndarray, bits: int = 12, without: tuple[str, ...] = (), **elements: object
+    path: Path,
+    stored: np.ndarray,
+    bits: int = 12,
+    without: tuple[str, ...] = (),
+    **elements: object,
 ) -> Path:
     """Writes one DICOM mammogram "for presentation".
 
@@ -63,7 +75,9 @@ def write_mammogram(
     dataset.BitsAllocated = 8 if bits == 8 else 16
     dataset.BitsStored, dataset.HighBit = bits, bits - 1
     dataset.PixelRepresentation = int(stored.dtype.kind == "i" and stored.min() < 0)
-    dataset.PixelData = stored.astype("<u1" if bits == 8 else "<i2" if stored.min() < 0 else "<u2").tobytes()
+    dataset.PixelData = stored.astype(
+        "<u1" if bits == 8 else "<i2" if stored.min() < 0 else "<u2"
+    ).tobytes()
     dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
@@ -71,7 +85,9 @@ def write_mammogram(
         del dataset[keyword]
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
+    dataset.file_meta.MediaStorageSOPClassUID = (
+        DigitalMammographyXRayImageStorageForPresentation
+    )
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.save_as(path, enforce_file_format=True)
     return path
@@ -120,11 +136,30 @@ def write_manifest(path: Path, rows: list[dict]) -> Path:
     return path
 
 
-def manifest_row(file: str, patient: str, label: str = "non_malignant", **columns: object) -> dict:
+def manifest_row(
+    file: str, patient: str, label: str = "non_malignant", **columns: object
+) -> dict:
     """A row with all columns, as text."""
-    row = {"file": file, "patient": patient, "exam": "1", "view": "LCC", "label": label, "finding_type": ""}
-    row |= {"box_x": "", "box_y": "", "box_width": "", "box_height": "", "finding_label": ""}
-    return row | {"laterality": "", "split": ""} | {name: str(value) for name, value in columns.items()}
+    row = {
+        "file": file,
+        "patient": patient,
+        "exam": "1",
+        "view": "LCC",
+        "label": label,
+        "finding_type": "",
+    }
+    row |= {
+        "box_x": "",
+        "box_y": "",
+        "box_width": "",
+        "box_height": "",
+        "finding_label": "",
+    }
+    return (
+        row
+        | {"laterality": "", "split": ""}
+        | {name: str(value) for name, value in columns.items()}
+    )
 
 
 def with_box(x: int, y: int, width: int, height: int) -> dict:

@@ -21,9 +21,13 @@ START_S = 60
 def orthanc(folder):
     """Runs the server with its files in `folder` and gives the root of its DICOMweb service."""
     program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
-    plugins = [path for place in PLUGINS for path in place.glob("libOrthancDicomWeb.so*")]
+    plugins = [
+        path for place in PLUGINS for path in place.glob("libOrthancDicomWeb.so*")
+    ]
     if program is None or not plugins:
-        pytest.skip("needs Orthanc and its DICOMweb plugin: apt-get install orthanc orthanc-dicomweb")
+        pytest.skip(
+            "needs Orthanc and its DICOMweb plugin: apt-get install orthanc orthanc-dicomweb"
+        )
     port = _free_port()
     settings = {
         "Name": "tests",
@@ -39,7 +43,9 @@ def orthanc(folder):
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "orthanc.log").open("wb") as log:
-        server = subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [program, str(folder / "orthanc.json")], stdout=log, stderr=log
+        )
     try:
         _wait(server, port, folder / "orthanc.log")
         yield f"http://127.0.0.1:{port}/dicom-web"
@@ -70,4 +76,6 @@ def _wait(server, port, log):
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"Orthanc did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(
+        f"Orthanc did not start: {log.read_text(errors='replace')[-2000:]}"
+    )

@@ -9,14 +9,16 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from data_prep.labels import COVID_LABELS, KVASIR_LABELS, SKIN_LESION_LABELS
+from data_prep.datasets.labels import COVID_LABELS, KVASIR_LABELS, SKIN_LESION_LABELS
 
 ORIENTATION = 0x0112
 
 
 def scene(height=30, width=45, seed=0):
     """A smooth RGB picture, uint8 of shape `(height, width, 3)`."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    coarse = np.random.default_rng(seed).integers(
+        0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8
+    )
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -36,7 +38,12 @@ def orientation(value):
 
 
 def png_chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
+    )
 
 
 def insert_chunk(png, kind, data):
@@ -46,7 +53,13 @@ def insert_chunk(png, kind, data):
 
 def insert_segment(jpeg, marker, data):
     """Puts a segment at a JPEG's beginning."""
-    return jpeg[:2] + bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
+    return (
+        jpeg[:2]
+        + bytes((0xFF, marker))
+        + struct.pack(">H", len(data) + 2)
+        + data
+        + jpeg[2:]
+    )
 
 
 def kinds():
@@ -127,7 +140,9 @@ def unreadable():
     flipped[png.index(b"IDAT") + 40] ^= 0xFF
     frames = [Image.fromarray(scene(seed=seed)) for seed in range(2)]
     moving = {"save_all": True, "append_images": frames[1:]}
-    huge = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    huge = b"\x89PNG\r\n\x1a\n" + png_chunk(
+        b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    )
     return {
         "empty": (b"", "is empty"),
         "text": (b"404: not found" * 9, "is no picture"),
@@ -139,12 +154,20 @@ def unreadable():
         "half a png": (png[: len(png) // 2], "truncated"),
         "a png without its end": (png[:-12], "truncated"),
         "a png with a changed byte": (bytes(flipped), "IDAT fails its checksum"),
-        "a png with an unknown chunk": (insert_chunk(png, b"CgBI", b"1234"), "needs the PNG chunk CgBI"),
+        "a png with an unknown chunk": (
+            insert_chunk(png, b"CgBI", b"1234"),
+            "needs the PNG chunk CgBI",
+        ),
         "a moving gif": (encode(frames[0], "GIF", **moving), "has 2 frames"),
         "a moving png": (encode(frames[0], "PNG", **moving), "has 2 frames"),
         "a tiff of pages": (encode(frames[0], "TIFF", **moving), "has 2 frames"),
         "a tiff of numbers": (encode(np.ones((4, 4), np.float32), "TIFF"), "mode F"),
-        "a bomb": (huge + png_chunk(b"IDAT", zlib.compress(bytes(99))) + png_chunk(b"IEND", b""), "pixels"),
+        "a bomb": (
+            huge
+            + png_chunk(b"IDAT", zlib.compress(bytes(99)))
+            + png_chunk(b"IEND", b""),
+            "pixels",
+        ),
     }
 
 
@@ -160,12 +183,16 @@ def write_isic2018(folder, lesions=40, largest_lesion=3):
         for _ in range(1 + lesion % largest_lesion):
             name = f"ISIC_{number:07d}"
             (images / f"{name}.jpg").write_bytes(encode(scene(12, 16, number), "JPEG"))
-            one_hot = ",".join("1.0" if label == of_lesion else "0.0" for label in range(7))
+            one_hot = ",".join(
+                "1.0" if label == of_lesion else "0.0" for label in range(7)
+            )
             label_rows.append(f"{name},{one_hot}\n")
             lesion_rows.append(f"{name},HAM_{lesion:07d},histopathology\n")
             number += 1
     header = ",".join(["image", *SKIN_LESION_LABELS])
-    (truth / "ISIC2018_Task3_Training_GroundTruth.csv").write_text(f"{header}\n" + "".join(label_rows))
+    (truth / "ISIC2018_Task3_Training_GroundTruth.csv").write_text(
+        f"{header}\n" + "".join(label_rows)
+    )
     (folder / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text(
         "image,lesion_id,diagnosis_confirm_type\n" + "".join(lesion_rows)
     )
@@ -178,7 +205,11 @@ COVID_NAMES = {
         "val": ["Comparison-of different (samples)_2020-p2-21%8.jpg"],
         "test": ["PIIS0140673620303603%6.JPG", "nihms-1,5 & co's.png"],
     },
-    "NonCOVID": {"train": ["1%0.jpg", "é.png", " 7.jpg"], "val": ["12.jpg"], "test": ["2020.02.17-p1.png"]},
+    "NonCOVID": {
+        "train": ["1%0.jpg", "é.png", " 7.jpg"],
+        "val": ["12.jpg"],
+        "test": ["2020.02.17-p1.png"],
+    },
 }
 
 
@@ -193,7 +224,9 @@ def write_covid19_ct(folder, line_end="\n"):
                 data = encode(scene(10, 14, hash_of(label, prefix, number)), kind)
                 (folder / f"CT_{label}" / name).write_bytes(data)
             text = "".join(name + line_end for name in names)
-            (folder / "Data-split" / label / f"{prefix}CT_{label}.txt").write_bytes(text.encode())
+            (folder / "Data-split" / label / f"{prefix}CT_{label}.txt").write_bytes(
+                text.encode()
+            )
     return folder
 
 

@@ -18,11 +18,19 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 HTTP_STATUS = {
-    "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429,
-    "UNAVAILABLE": 503, "INTERNAL": 500,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+    "INTERNAL": 500,
 }
 """As in TensorFlow Serving's http_server."""
 
@@ -46,13 +54,18 @@ class Served:
 
     def __init__(self, **versions):
         self._versions = {name: Path(path) for name, path in versions.items()}
-        self._models = {name: tf.saved_model.load(str(path)) for name, path in self._versions.items()}
+        self._models = {
+            name: tf.saved_model.load(str(path))
+            for name, path in self._versions.items()
+        }
         self._lock = threading.Lock()
         self.requests, self.faults = [], []
 
     def version(self, name):
         if name not in self._versions:
-            raise Refused("NOT_FOUND", f"Servable not found for request: Latest({name})")
+            raise Refused(
+                "NOT_FOUND", f"Servable not found for request: Latest({name})"
+            )
         return int(self._versions[name].name)
 
     def signatures(self, name):
@@ -73,7 +86,9 @@ class Served:
             raise fault
         change = fault() or (lambda outputs: outputs)
         if signature not in self._models[name].signatures:
-            raise Refused("FAILED_PRECONDITION", f'Serving signature key "{signature}" not found.')
+            raise Refused(
+                "FAILED_PRECONDITION", f'Serving signature key "{signature}" not found.'
+            )
         tensors = {key: tf.constant(values) for key, values in inputs.items()}
         try:
             outputs = self._models[name].signatures[signature](**tensors)
@@ -89,7 +104,9 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def GetModelMetadata(self, request, context):
         with _grpc_errors(context):
             name = request.model_spec.name
-            signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=self._served.signatures(name))
+            signatures = get_model_metadata_pb2.SignatureDefMap(
+                signature_def=self._served.signatures(name)
+            )
             response = get_model_metadata_pb2.GetModelMetadataResponse()
             response.model_spec.name = name
             response.model_spec.version.value = self._served.version(name)
@@ -98,7 +115,9 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def Predict(self, request, context):
         with _grpc_errors(context):
-            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+            inputs = {
+                name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()
+            }
             spec = request.model_spec
             outputs = self._served.predict(spec.name, spec.signature_name, inputs)
             response = predict_pb2.PredictResponse()
@@ -123,12 +142,22 @@ def grpc_server(served, port=0, certificate=None):
     """
     server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(8),
-        options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+        options=[
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+        ],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_PredictionService(served), server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _PredictionService(served), server
+    )
     if certificate:
-        key_and_chain = (certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())
-        port = server.add_secure_port(f"localhost:{port}", grpc.ssl_server_credentials([key_and_chain]))
+        key_and_chain = (
+            certificate.private_key_pem.bytes(),
+            certificate.cert_chain_pems[0].bytes(),
+        )
+        port = server.add_secure_port(
+            f"localhost:{port}", grpc.ssl_server_credentials([key_and_chain])
+        )
     else:
         port = server.add_insecure_port(f"localhost:{port}")
     server.start()
@@ -147,7 +176,9 @@ def rest_server(served, certificate=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}
+    )
     thread.start()
     try:
         yield f"localhost:{server.server_port}", dead.set
@@ -164,16 +195,26 @@ def _handler(served, dead):
         def do_GET(self):
             with self._errors():
                 name = self.path.removeprefix("/v1/models/").removesuffix("/metadata")
-                signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=served.signatures(name))
-                self._send(200, {
-                    "model_spec": {"name": name, "signature_name": "", "version": str(served.version(name))},
-                    "metadata": {
-                        "signature_def": json_format.MessageToDict(
-                            signatures, preserving_proto_field_name=True,
-                            always_print_fields_with_no_presence=True,
-                        )
+                signatures = get_model_metadata_pb2.SignatureDefMap(
+                    signature_def=served.signatures(name)
+                )
+                self._send(
+                    200,
+                    {
+                        "model_spec": {
+                            "name": name,
+                            "signature_name": "",
+                            "version": str(served.version(name)),
+                        },
+                        "metadata": {
+                            "signature_def": json_format.MessageToDict(
+                                signatures,
+                                preserving_proto_field_name=True,
+                                always_print_fields_with_no_presence=True,
+                            )
+                        },
                     },
-                })
+                )
 
         def do_POST(self):
             with self._errors():
@@ -181,14 +222,24 @@ def _handler(served, dead):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 signature = served.signatures(name).get(body["signature_name"])
                 if signature is None:
-                    raise Refused("INVALID_ARGUMENT", "Serving signature name not found in signature def")
+                    raise Refused(
+                        "INVALID_ARGUMENT",
+                        "Serving signature name not found in signature def",
+                    )
                 inputs = {
                     key: _from_json(values, tf.as_dtype(signature.inputs[key].dtype))
                     for key, values in body["inputs"].items()
                 }
                 outputs = served.predict(name, body["signature_name"], inputs)
                 values = {key: _to_json(one) for key, one in outputs.items()}
-                self._send(200, {"outputs": values if len(values) > 1 else next(iter(values.values()))})
+                self._send(
+                    200,
+                    {
+                        "outputs": values
+                        if len(values) > 1
+                        else next(iter(values.values()))
+                    },
+                )
 
         @contextlib.contextmanager
         def _errors(self):
@@ -217,10 +268,16 @@ def _handler(served, dead):
 def _from_json(values, dtype):
     if dtype != tf.string:
         return np.array(values, dtype.as_numpy_dtype)
-    return np.array([base64.b64decode(value["b64"], validate=True) for value in values], object)
+    return np.array(
+        [base64.b64decode(value["b64"], validate=True) for value in values], object
+    )
 
 
 def _to_json(values):
     if values.dtype == object:
-        return np.array([value.decode() for value in values.ravel()]).reshape(values.shape).tolist()
+        return (
+            np.array([value.decode() for value in values.ravel()])
+            .reshape(values.shape)
+            .tolist()
+        )
     return values.tolist()

@@ -23,13 +23,21 @@ NOT_CT_SAMPLES = {
     "dicomdirtests/98892001/CT2N/6293": "LOCALIZER",
     "emri_small.dcm": "Modality (0008,0060) is MR",
 }
-SUBTYPES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural")
+SUBTYPES = (
+    "epidural",
+    "intraparenchymal",
+    "intraventricular",
+    "subarachnoid",
+    "subdural",
+)
 
 
 def sample(name: str) -> Path:
     """Path of a sample; never downloads."""
     path = get_testdata_file(name, download=False)
-    assert path is not None, f"sample {name} is missing: install the package pydicom-data"
+    assert path is not None, (
+        f"sample {name} is missing: install the package pydicom-data"
+    )
     return Path(path)
 
 
@@ -57,6 +65,8 @@ def lay_out_as_rsna(target_dir: Path, not_ct: bool = True) -> Path:
         values = {subtype: int(subtype == positive) for subtype in SUBTYPES} | {
             "any": int(positive is not None)
         }
-        rows += [f"{slice_id(index)}_{label},{value}" for label, value in values.items()]
+        rows += [
+            f"{slice_id(index)}_{label},{value}" for label, value in values.items()
+        ]
     (target_dir / "stage_2_train.csv").write_text("\n".join(rows) + "\n")
     return target_dir

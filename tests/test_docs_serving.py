@@ -36,12 +36,16 @@ def blocks(language):
 def commands():
     """The page's commands as lists of words."""
     lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
-    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+    return [
+        words for words in (shlex.split(line, comments=True) for line in lines) if words
+    ]
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    prediction_server = pytest.importorskip("prediction_server", reason="needs tensorflow-serving-api")
+    prediction_server = pytest.importorskip(
+        "prediction_server", reason="needs tensorflow-serving-api"
+    )
     version = export_ct(tmp_path_factory.mktemp("docs") / MODEL)
     return prediction_server, prediction_server.Served(**{MODEL: version})
 
@@ -56,7 +60,9 @@ def slice_dcm(tmp_path, monkeypatch):
 
 def run_python(code):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -80,12 +86,17 @@ def test_rest_example_by_curl(served, slice_dcm):
         words = [word.replace("localhost:8501", address) for word in command]
         words += ["--silent", "--noproxy", "*"]
         answer = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    assert all(f'"{name}"' in answer.stdout for name in ("outputs", "probabilities", *CT_LABELS)), answer
+    assert all(
+        f'"{name}"' in answer.stdout
+        for name in ("outputs", "probabilities", *CT_LABELS)
+    ), answer
 
 
 def test_programs_take_the_options(tmp_path):
-    parsers = {"keras_medformers.serving.server_files": server_files._parser(),
-               "training.predict": predict.make_parser()}
+    parsers = {
+        "keras_medformers.serving.server_files": server_files._parser(),
+        "training.predict": predict.make_parser(),
+    }
     asked = [words for words in commands() if words[:2] == ["python", "-m"]]
     assert {words[2] for words in asked} == set(parsers)
     for words in asked:
@@ -101,10 +112,14 @@ def test_make_targets_and_variables_exist():
     for target, *assignments in asked:
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE), target
         for assignment in assignments:
-            assert re.search(rf"^{assignment.partition('=')[0]} +\?=", makefile, re.MULTILINE), assignment
+            assert re.search(
+                rf"^{assignment.partition('=')[0]} +\?=", makefile, re.MULTILINE
+            ), assignment
     (options,) = [words[-1] for words in asked if words[-1].startswith("ARGS=")]
     given = options.removeprefix("ARGS=").split()
-    predict.check_arguments(predict.make_parser().parse_args(["--run", "r", "folder", *given]))
+    predict.check_arguments(
+        predict.make_parser().parse_args(["--run", "r", "folder", *given])
+    )
 
 
 def test_files_ports_and_flags_are_those_written(tmp_path):
@@ -112,9 +127,13 @@ def test_files_ports_and_flags_are_those_written(tmp_path):
     (tmp_path / "m" / "1" / "saved_model.pb").touch()
     files = server_files.write_server_files({"m": tmp_path / "m"}, tmp_path / "serving")
     table = PAGE.split("## 2.")[1].split("## 3.")[0]
-    assert set(re.findall(r"^\| `([\w.-]+)` \|", table, re.MULTILINE)) == {path.name for path in files}
+    assert set(re.findall(r"^\| `([\w.-]+)` \|", table, re.MULTILINE)) == {
+        path.name for path in files
+    }
     compose = (tmp_path / "serving" / "docker-compose.yml").read_text()
-    (alone,) = [" ".join(words) for words in commands() if words[0] == "tensorflow_model_server"]
+    (alone,) = [
+        " ".join(words) for words in commands() if words[0] == "tensorflow_model_server"
+    ]
     assert set(re.findall(r"--([a-z_]+)=", f"{compose} {alone} {PAGE}")) <= SERVER_FLAGS
     assert server_files.IMAGE in PAGE and server_files.METRICS_PATH in PAGE
     for command in commands():
@@ -122,4 +141,6 @@ def test_files_ports_and_flags_are_those_written(tmp_path):
             services = command[command.index("up") + 1 :]
             assert all(f"  {service}:" in compose for service in services)
             if "--profile" in command:
-                assert f"profiles: [{command[command.index('--profile') + 1]}]" in compose
+                assert (
+                    f"profiles: [{command[command.index('--profile') + 1]}]" in compose
+                )

@@ -9,17 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-
-from data_prep import phantom_head_ct, phantom_skin, schema
-from data_prep.dicom_ct import read_slice
-from data_prep.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
 from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, slice_id
+
+from data_prep.datasets.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
+from data_prep.modalities.head_ct.dicom import read_slice
+from data_prep.phantoms import head_ct as phantom_head_ct
+from data_prep.phantoms import skin as phantom_skin
+from data_prep.records import schema
 
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = json.dumps(
-    {"backbones": ["mobilenet"], "feature_size": 16, "num_layers": 1, "mlp_dim": 32, "num_heads": 2},
+    {
+        "backbones": ["mobilenet"],
+        "feature_size": 16,
+        "num_layers": 1,
+        "mlp_dim": 32,
+        "num_heads": 2,
+    },
     separators=(",", ":"),
 )
 
@@ -54,8 +62,15 @@ def run(tmp_path_factory):
 def test_train_leaves_a_whole_run_folder(run):
     run_dir, _ = run
     for name in (
-        "config.json", "metrics.jsonl", "metrics.csv", "model.keras", "evaluation.json", "predictions.csv",
-        "report.html", "checkpoints/best.weights.h5", "export/efficient_scopeformer/1/saved_model.pb",
+        "config.json",
+        "metrics.jsonl",
+        "metrics.csv",
+        "model.keras",
+        "evaluation.json",
+        "predictions.csv",
+        "report.html",
+        "checkpoints/best.weights.h5",
+        "export/efficient_scopeformer/1/saved_model.pb",
     ):
         assert (run_dir / name).is_file(), name
     assert list((run_dir / "tensorboard").rglob("events.out.tfevents.*"))
@@ -65,13 +80,18 @@ def test_train_leaves_a_whole_run_folder(run):
 def test_train_says_that_backbones_are_untrained_and_where_results_are(run):
     run_dir, output = run
     assert "UNTRAINED BACKBONES" in output
-    assert "untrained backbones" in json.loads((run_dir / "evaluation.json").read_text())["notes"]
+    assert (
+        "untrained backbones"
+        in json.loads((run_dir / "evaluation.json").read_text())["notes"]
+    )
     assert str(run_dir / "report.html") in output
 
 
 def test_train_again_does_nothing_twice(run):
     run_dir, _ = run
-    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()}
+    before = {
+        path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()
+    }
     folder = run_dir.parent
     make(
         "train",
@@ -87,14 +107,21 @@ def test_train_again_does_nothing_twice(run):
 def test_real_files_become_records_and_probabilities(run, real_rsna_dir, tmp_path):
     run_dir, _ = run
     make(
-        "tfrecords", DATASET="rsna_ich", DATA_DIR=real_rsna_dir, RECORDS=tmp_path / "records",
+        "tfrecords",
+        DATASET="rsna_ich",
+        DATA_DIR=real_rsna_dir,
+        RECORDS=tmp_path / "records",
         ARGS="--max-reject-share 0.5",
     )
 
     info = schema.DatasetInfo.load(tmp_path / "records")
     shards = [str(path) for split in schema.SPLITS for path in info.shard_files(split)]
-    records = tf.data.TFRecordDataset(shards).map(schema.parse_example).batch(len(CT_SAMPLES))
-    served = tf.saved_model.load(str(run_dir / "export" / "efficient_scopeformer" / "1"))
+    records = (
+        tf.data.TFRecordDataset(shards).map(schema.parse_example).batch(len(CT_SAMPLES))
+    )
+    served = tf.saved_model.load(
+        str(run_dir / "export" / "efficient_scopeformer" / "1")
+    )
     images = next(iter(records))["image"]
     outputs = served.signatures["serving_default"](pixels=images)
 
@@ -111,8 +138,12 @@ def test_predict_gives_what_the_keras_model_gives(run, real_rsna_dir, tmp_path):
     import keras_medformers
 
     run_dir, _ = run
-    output = make("predict", RUN=run_dir, DATA_DIR=real_rsna_dir / "stage_2_train",
-                  ARGS=f"--output {tmp_path / 'out'}")
+    output = make(
+        "predict",
+        RUN=run_dir,
+        DATA_DIR=real_rsna_dir / "stage_2_train",
+        ARGS=f"--output {tmp_path / 'out'}",
+    )
 
     table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(table) == len(CT_SAMPLES)
@@ -121,9 +152,13 @@ def test_predict_gives_what_the_keras_model_gives(run, real_rsna_dir, tmp_path):
     preprocessor = keras_medformers.preprocessor("scopeformer")
     for index, row in table.iterrows():
         assert pathlib.Path(row["file"]).stem == slice_id(index)
-        logits = model.predict(preprocessor(read_slice(row["file"]).hu[None, ..., None]), verbose=0)
+        logits = model.predict(
+            preprocessor(read_slice(row["file"]).hu[None, ..., None]), verbose=0
+        )
         expected = 1 / (1 + np.exp(-logits[0]))
-        np.testing.assert_allclose(row[list(HEMORRHAGE_LABELS)].to_numpy(float), expected, atol=1e-4)
+        np.testing.assert_allclose(
+            row[list(HEMORRHAGE_LABELS)].to_numpy(float), expected, atol=1e-4
+        )
 
 
 def test_export_counts_up_and_evaluate_repeats_the_scores(run):
@@ -133,9 +168,13 @@ def test_export_counts_up_and_evaluate_repeats_the_scores(run):
     make("export", RUN=run_dir)
     make("evaluate", RUN=run_dir)
 
-    assert (run_dir / "export" / "efficient_scopeformer" / "2" / "saved_model.pb").is_file()
+    assert (
+        run_dir / "export" / "efficient_scopeformer" / "2" / "saved_model.pb"
+    ).is_file()
     after = json.loads((run_dir / "evaluation.json").read_text())
-    assert after["slices"]["log_loss"] == pytest.approx(before["slices"]["log_loss"], rel=1e-5)
+    assert after["slices"]["log_loss"] == pytest.approx(
+        before["slices"]["log_loss"], rel=1e-5
+    )
 
 
 PICTURES_ARGS = (
@@ -165,13 +204,24 @@ def picture_run(tmp_path_factory):
 def test_train_leaves_a_whole_run_folder_of_pictures(picture_run):
     run_dir, output = picture_run
     for name in (
-        "config.json", "metrics.jsonl", "model.keras", "evaluation.json", "predictions.csv", "report.html",
-        "figures/confusion.png", "export/hifuse_narrow/1/saved_model.pb",
+        "config.json",
+        "metrics.jsonl",
+        "model.keras",
+        "evaluation.json",
+        "predictions.csv",
+        "report.html",
+        "figures/confusion.png",
+        "export/hifuse_narrow/1/saved_model.pb",
     ):
         assert (run_dir / name).is_file(), name
     scores = json.loads((run_dir / "evaluation.json").read_text())
-    assert scores["task"] == "single_label" and any("phantoms" in note for note in scores["notes"])
-    assert f"macro F1 {scores['images']['f1']:.1%}" in output and str(run_dir / "report.html") in output
+    assert scores["task"] == "single_label" and any(
+        "phantoms" in note for note in scores["notes"]
+    )
+    assert (
+        f"macro F1 {scores['images']['f1']:.1%}" in output
+        and str(run_dir / "report.html") in output
+    )
 
 
 def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
@@ -181,21 +231,37 @@ def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
     pictures = sorted(folder.iterdir())[:6]
     for path in pictures:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    output = make("predict", RUN=run_dir, DATA_DIR=tmp_path, ARGS=f"--output {tmp_path / 'out'}")
+    output = make(
+        "predict", RUN=run_dir, DATA_DIR=tmp_path, ARGS=f"--output {tmp_path / 'out'}"
+    )
     table = pd.read_csv(tmp_path / "out" / "predictions.csv")
-    assert list(table.columns) == ["file", "class", *SKIN_LESION_LABELS] and len(table) == 6
-    np.testing.assert_allclose(table[list(SKIN_LESION_LABELS)].sum(axis=1), 1, atol=1e-5)
+    assert (
+        list(table.columns) == ["file", "class", *SKIN_LESION_LABELS]
+        and len(table) == 6
+    )
+    np.testing.assert_allclose(
+        table[list(SKIN_LESION_LABELS)].sum(axis=1), 1, atol=1e-5
+    )
     assert set(table["class"]) <= set(SKIN_LESION_LABELS)
-    assert "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output
+    assert (
+        "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output
+    )
 
 
 def test_a_variant_of_the_export_stands_beside_it_and_answers_alike(picture_run):
     run_dir, _ = picture_run
     output = make("export", RUN=run_dir, ARGS="--variant frozen")
-    exports = [run_dir / "export" / name for name in ("hifuse_narrow", "hifuse_narrow_frozen")]
+    exports = [
+        run_dir / "export" / name for name in ("hifuse_narrow", "hifuse_narrow_frozen")
+    ]
     assert f"--model_base_path={exports[1]}" in output
-    assert "ingerprint" not in output  # TensorFlow's talk about SavedModels that lack one
-    files = [path.read_bytes() for path in sorted((run_dir.parent / "data").rglob("*.jpg"))[:3]]
+    assert (
+        "ingerprint" not in output
+    )  # TensorFlow's talk about SavedModels that lack one
+    files = [
+        path.read_bytes()
+        for path in sorted((run_dir.parent / "data").rglob("*.jpg"))[:3]
+    ]
     answers = []
     for version in (exports[0] / "2", exports[1] / "1"):
         signature = tf.saved_model.load(str(version)).signatures["encoded"]
@@ -203,8 +269,10 @@ def test_a_variant_of_the_export_stands_beside_it_and_answers_alike(picture_run)
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 
-def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, tmp_path):
-    from training.session import load_model
+def test_backbone_learned_from_pictures_starts_a_scopeformer(
+    run, picture_run, tmp_path
+):
+    from training.runs.session import load_model
 
     common = "--set epochs=1 batch_size=8 input_size=64 precision=float32"
     pictures, slices = picture_run[0].parent, run[0].parent
@@ -218,7 +286,12 @@ def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, t
         ARGS=common,
     )
     weights = tmp_path / "backbone" / "backbones" / "mobilenet.weights.h5"
-    settings = {"backbones": ["mobilenet", "mobilenet"], "num_layers": 1, "mlp_dim": 32, "num_heads": 2}
+    settings = {
+        "backbones": ["mobilenet", "mobilenet"],
+        "num_layers": 1,
+        "mlp_dim": 32,
+        "num_heads": 2,
+    }
     output = make(
         "train",
         MODEL="scopeformer_2cnn",
@@ -228,9 +301,15 @@ def test_backbone_learned_from_pictures_starts_a_scopeformer(run, picture_run, t
         ARGS=f"--backbone-weights none {weights} {common} "
         f"'model_config={json.dumps(settings, separators=(',', ':'))}'",
     )
-    assert "UNTRAINED BACKBONES" in output and "mobilenet_2" not in output.partition("UNTRAINED")[2][:80]
+    assert (
+        "UNTRAINED BACKBONES" in output
+        and "mobilenet_2" not in output.partition("UNTRAINED")[2][:80]
+    )
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    assert scores["model"] == "scopeformer_2cnn" and "untrained backbones" in scores["notes"]
+    assert (
+        scores["model"] == "scopeformer_2cnn"
+        and "untrained backbones" in scores["notes"]
+    )
     learned = load_model(tmp_path / "backbone").get_layer("mobilenet").get_weights()
     started = load_model(tmp_path / "run").get_layer("mobilenet_2").get_weights()
     for value, expected in zip(started, learned, strict=True):
@@ -244,9 +323,17 @@ DTVIT_ARGS = (
 
 
 def test_train_and_predict_of_two_tasks(tmp_path):
-    prevalence = dict.fromkeys(HEMORRHAGE_LABELS, 0.0) | {"any": 0.75, "intraparenchymal": 0.75}
+    prevalence = dict.fromkeys(HEMORRHAGE_LABELS, 0.0) | {
+        "any": 0.75,
+        "intraparenchymal": 0.75,
+    }
     config = phantom_head_ct.PhantomConfig(
-        patients=24, slices_per_series=4, second_series=0.0, image_size_px=128, seed=1, prevalence=prevalence
+        patients=24,
+        slices_per_series=4,
+        second_series=0.0,
+        image_size_px=128,
+        seed=1,
+        prevalence=prevalence,
     )
     phantom_head_ct.make(tmp_path / "data", config, workers=2)
     run_dir = tmp_path / "run"
@@ -260,15 +347,28 @@ def test_train_and_predict_of_two_tasks(tmp_path):
     )
     scores = json.loads((run_dir / "evaluation.json").read_text())
     assert (scores["task"], scores["dataset"]) == ("dual_task", "phantom_ich_location")
-    assert f"test, hemorrhage: accuracy {scores['hemorrhage']['accuracy']:.1%}" in output
-    for name in ("report.html", "figures/attention_slices.png", "export/dtvit_small/1/saved_model.pb"):
+    assert (
+        f"test, hemorrhage: accuracy {scores['hemorrhage']['accuracy']:.1%}" in output
+    )
+    for name in (
+        "report.html",
+        "figures/attention_slices.png",
+        "export/dtvit_small/1/saved_model.pb",
+    ):
         assert (run_dir / name).is_file(), name
     make(
-        "predict", RUN=run_dir, DATA_DIR=tmp_path / "data" / "stage_2_train",
+        "predict",
+        RUN=run_dir,
+        DATA_DIR=tmp_path / "data" / "stage_2_train",
         ARGS=f"--output {tmp_path / 'out'}",
     )
     table = pd.read_csv(tmp_path / "out" / "predictions.csv")
-    assert len(table) == 96 and {"hemorrhage", "location", "ich", "subtentorial"} <= set(table.columns)
+    assert len(table) == 96 and {
+        "hemorrhage",
+        "location",
+        "ich",
+        "subtentorial",
+    } <= set(table.columns)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +381,20 @@ def test_train_and_predict_of_two_tasks(tmp_path):
     ],
 )
 def test_make_names_the_phantoms_that_fit_the_model(model, dataset, data_dir):
-    command = ["make", "-n", "-C", str(ROOT), "train", f"MODEL={model}", f"VENV={sys.prefix}", "-o", "setup"]
+    command = [
+        "make",
+        "-n",
+        "-C",
+        str(ROOT),
+        "train",
+        f"MODEL={model}",
+        f"VENV={sys.prefix}",
+        "-o",
+        "setup",
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f"--model {model} --dataset {dataset} --data-dir {data_dir} --records records/{dataset}" in said
+    assert (
+        f"--model {model} --dataset {dataset} --data-dir {data_dir} --records records/{dataset}"
+        in said
+    )
     assert f"--run runs/{model}_{dataset}" in said

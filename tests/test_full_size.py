@@ -125,8 +125,14 @@ def test_the_head_is_an_mlp_but_efficient_scopeformers_and_backbones_are_frozen(
     assert large["head"] == 1024 * 1024 + 1024 + 1024 * 6 + 6
     assert efficient["head"] == 384 * 6 + 6
     assert round(efficient["trainable"] / 1e6, 1) == 5.2  # Table 5 prints 5
-    assert all(126.0e6 < found[name]["frozen"] < 126.1e6 for name in ROWS if not name.endswith("cnn"))
-    assert [round(found[f"scopeformer_{n}cnn"]["frozen"] / 1e6, 1) for n in (1, 2, 3)] == [16.1, 32.2, 48.3]
+    assert all(
+        126.0e6 < found[name]["frozen"] < 126.1e6
+        for name in ROWS
+        if not name.endswith("cnn")
+    )
+    assert [
+        round(found[f"scopeformer_{n}cnn"]["frozen"] / 1e6, 1) for n in (1, 2, 3)
+    ] == [16.1, 32.2, 48.3]
 
 
 BUILD_RUN_AND_EXPORT = """

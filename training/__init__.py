@@ -1,1 +1,11 @@
-"""Programs that train, evaluate and compare the library's models on prepared records."""
+"""Training, evaluation, explanation and prediction: programs around the models.
+
+Whatever is imported of it, TensorFlow comes in first and without its greetings, and the
+models are registered.
+"""
+
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
+
+import_tensorflow()
+
+from keras_medformers import models as _models  # noqa: E402, F401

@@ -13,8 +13,8 @@ import sys
 
 import pandas as pd
 
-from data_prep import command_line
-from data_prep.errors import UserError
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 
 SCORES = {
     "single_label": (
@@ -46,8 +46,12 @@ SCORES = {
                 f"{task}.{score}": (f"{task}: {name}", "{:.2%}")
                 for task in ("hemorrhage", "location")
                 for score, name in (
-                    ("accuracy", "accuracy"), ("f1", "F1"), ("precision", "precision"), ("recall", "recall"),
-                    ("specificity", "specificity"), ("majority_accuracy", "commonest class"),
+                    ("accuracy", "accuracy"),
+                    ("f1", "F1"),
+                    ("precision", "precision"),
+                    ("recall", "recall"),
+                    ("specificity", "specificity"),
+                    ("majority_accuracy", "commonest class"),
                 )
             },
             "log_loss": ("sum of log losses", "{:.4f}"),
@@ -68,7 +72,9 @@ def main(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of an evaluated run; two or more")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="folder of an evaluated run; two or more"
+    )
     parser.add_argument("--output", metavar="FILE", help="JSON file to write")
     arguments = parser.parse_args(argv)
     result = average(arguments.runs)
@@ -95,7 +101,9 @@ def average(run_dirs) -> dict:
     """
     folders = [pathlib.Path(run_dir) for run_dir in run_dirs]
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
-        raise UserError(f"expected two or more different runs, received {', '.join(map(str, run_dirs))}")
+        raise UserError(
+            f"expected two or more different runs, received {', '.join(map(str, run_dirs))}"
+        )
     evaluations = [_read_json(folder / "evaluation.json") for folder in folders]
     for evaluation in evaluations:
         evaluation.setdefault("task", "multilabel")
@@ -103,7 +111,9 @@ def average(run_dirs) -> dict:
         _check_same(folders, evaluations, key)
     task = evaluations[0]["task"]
     if task not in SCORES:
-        raise UserError(f"{folders[0] / 'evaluation.json'} is of the unknown task {task!r}")
+        raise UserError(
+            f"{folders[0] / 'evaluation.json'} is of the unknown task {task!r}"
+        )
     level, names = SCORES[task]
     configs = [_read_json(folder / "config.json") for folder in folders]
     runs = [
@@ -113,16 +123,23 @@ def average(run_dirs) -> dict:
             "count": evaluation[level]["count"],
             "scores": _scores(evaluation, level, names),
         }
-        for folder, config, evaluation in zip(folders, configs, evaluations, strict=True)
+        for folder, config, evaluation in zip(
+            folders, configs, evaluations, strict=True
+        )
     ]
     times_scored = collections.Counter(
         source_id for folder in folders for source_id in _source_ids(folder)
     )
     shared = sum(times > 1 for times in times_scored.values())
     return {
-        **{key: evaluations[0][key] for key in ("task", "dataset", "split", "label_names")},
+        **{
+            key: evaluations[0][key]
+            for key in ("task", "dataset", "split", "label_names")
+        },
         "runs": runs,
-        "mean": {score: _mean([run["scores"][score] for run in runs]) for score in names},
+        "mean": {
+            score: _mean([run["scores"][score] for run in runs]) for score in names
+        },
         "images": len(times_scored),
         "shared_images": shared,
         "notes": _notes(evaluations, configs, shared, len(times_scored)),
@@ -140,12 +157,19 @@ def as_markdown(result: dict) -> str:
         f"|---|{'---:|' * (1 + len(names))}",
     ]
     for run in result["runs"]:
-        cells = [_cell(run["scores"], score, form) for score, (_, form) in names.items()]
+        cells = [
+            _cell(run["scores"], score, form) for score, (_, form) in names.items()
+        ]
         lines.append(f"| {run['run']} | {run['count']:,} | {' | '.join(cells)} |")
     means = [_cell(result["mean"], score, form) for score, (_, form) in names.items()]
-    lines += [f"| **mean** | {result['images']:,} | {' | '.join(f'**{mean}**' for mean in means)} |", ""]
+    lines += [
+        f"| **mean** | {result['images']:,} | {' | '.join(f'**{mean}**' for mean in means)} |",
+        "",
+    ]
     if result["task"] != "multilabel":
-        lines.append("F1, precision, recall and specificity are means over the classes.")
+        lines.append(
+            "F1, precision, recall and specificity are means over the classes."
+        )
     lines.append("In brackets: 95% bootstrap intervals of the single runs.")
     lines += [f"Note: {note}." for note in result["notes"]]
     return "\n".join(lines) + "\n"
@@ -177,11 +201,16 @@ def _mean(values):
 
 
 def _notes(evaluations, configs, shared, images):
-    notes = list(dict.fromkeys(note for evaluation in evaluations for note in evaluation["notes"]))
+    notes = list(
+        dict.fromkeys(
+            note for evaluation in evaluations for note in evaluation["notes"]
+        )
+    )
     changed = [
         key
         for key in configs[0]
-        if key not in SETTINGS_OF_ONE_RUN and any(config.get(key) != configs[0][key] for config in configs)
+        if key not in SETTINGS_OF_ONE_RUN
+        and any(config.get(key) != configs[0][key] for config in configs)
     ]
     if changed:
         notes.append(f"the runs differ in {', '.join(changed)}")
@@ -205,7 +234,9 @@ def _check_same(folders, evaluations, key):
 def _source_ids(folder):
     path = folder / "predictions.csv"
     try:
-        return pd.read_csv(path, usecols=["source_id"], dtype=str, keep_default_na=False)["source_id"]
+        return pd.read_csv(
+            path, usecols=["source_id"], dtype=str, keep_default_na=False
+        )["source_id"]
     except FileNotFoundError as error:
         raise UserError(_not_evaluated(path)) from error
     except ValueError as error:
@@ -228,7 +259,9 @@ def _not_evaluated(path):
 def _write(path, result):
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent} to write {path.name} into")
-    path.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

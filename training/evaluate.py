@@ -1,13 +1,13 @@
 """Scores a trained run on a split, with intervals and a report: CT per slice and per study.
 
-    python -m training.evaluate --run runs/NAME
+python -m training.evaluate --run runs/NAME
 """
 
 import argparse
 import logging
 
-from data_prep import command_line
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +21,17 @@ def main(argv=None):
     )
     parser.add_argument("--run", required=True, help="folder of a trained run")
     parser.add_argument(
-        "--split", default="test", choices=("train", "validation", "test"),
+        "--split",
+        default="test",
+        choices=("train", "validation", "test"),
         help="split to score (default: %(default)s)",
     )
-    parser.add_argument("--records", help="folder of the records (default: those of the run)")
+    parser.add_argument(
+        "--records", help="folder of the records (default: those of the run)"
+    )
     arguments = parser.parse_args(argv)
     import_tensorflow()
-    from training import session, summary  # after TensorFlow came in quietly
+    from training.runs import session, summary  # after TensorFlow came in quietly
 
     session.evaluate(arguments.run, arguments.split, arguments.records)
     for line in summary.summary(arguments.run):

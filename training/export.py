@@ -10,8 +10,8 @@ import argparse
 import logging
 import shlex
 
-from data_prep import command_line
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +30,16 @@ def main(argv=None):
     )
     parser.add_argument("--run", required=True, help="folder of a trained run")
     parser.add_argument(
-        "--variant", choices=(PLAIN, *VARIANTS), default=PLAIN,
+        "--variant",
+        choices=(PLAIN, *VARIANTS),
+        default=PLAIN,
         help="also writes MODEL_VARIANT beside MODEL: frozen, what parameters alone decide computed "
         "beforehand; bfloat16, the same in half the size; xla, compiled at the first call (default: plain, "
         "which is MODEL alone)",
     )
     arguments = parser.parse_args(argv)
     import_tensorflow()
-    from training import session  # after TensorFlow came in quietly
+    from training.runs import session  # after TensorFlow came in quietly
 
     variant = None if arguments.variant == PLAIN else arguments.variant
     for line in serve_commands(session.export(arguments.run, variant)):
@@ -56,11 +58,31 @@ def serve_commands(version):
     from keras_medformers.serving.server_files import IMAGE
 
     name, folder = version.parent.name, str(version.parent.resolve())
-    docker = ["docker", "run", "--rm", "-p", f"{GRPC_PORT}:{GRPC_PORT}", "-p", f"{REST_PORT}:{REST_PORT}",
-              "-v", f"{folder}:/models/{name}:ro", "-e", f"MODEL_NAME={name}", IMAGE]
-    server = ["tensorflow_model_server", f"--port={GRPC_PORT}", f"--rest_api_port={REST_PORT}",
-              f"--model_name={name}", f"--model_base_path={folder}"]
-    return [f"Serve it with:   {shlex.join(docker)}", f"without Docker:  {shlex.join(server)}"]
+    docker = [
+        "docker",
+        "run",
+        "--rm",
+        "-p",
+        f"{GRPC_PORT}:{GRPC_PORT}",
+        "-p",
+        f"{REST_PORT}:{REST_PORT}",
+        "-v",
+        f"{folder}:/models/{name}:ro",
+        "-e",
+        f"MODEL_NAME={name}",
+        IMAGE,
+    ]
+    server = [
+        "tensorflow_model_server",
+        f"--port={GRPC_PORT}",
+        f"--rest_api_port={REST_PORT}",
+        f"--model_name={name}",
+        f"--model_base_path={folder}",
+    ]
+    return [
+        f"Serve it with:   {shlex.join(docker)}",
+        f"without Docker:  {shlex.join(server)}",
+    ]
 
 
 if __name__ == "__main__":

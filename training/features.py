@@ -10,9 +10,9 @@ some of them.
 import argparse
 import logging
 
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 logger = logging.getLogger(__name__)
 
@@ -24,15 +24,19 @@ def main(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", required=True, help="folder of a run, for its configuration")
+    parser.add_argument(
+        "--run", required=True, help="folder of a run, for its configuration"
+    )
     arguments = parser.parse_args(argv)
     import_tensorflow()
-    from training.config import Config
-    from training.workbench import Workbench
+    from training.runs.config import Config
+    from training.runs.workbench import Workbench
 
     bench = Workbench(Config.load(arguments.run))
     if not bench.trains_on_features:
-        raise UserError(f"the run in {arguments.run} trains on images: nothing to store")
+        raise UserError(
+            f"the run in {arguments.run} trains on images: nothing to store"
+        )
     logger.info("Feature records are in %s", bench.feature_store().folder)
 
 

@@ -18,13 +18,14 @@ import difflib
 import logging
 import pathlib
 
-from data_prep import command_line, tfrecords
+from data_prep import tfrecords
 from data_prep.datasets import get_dataset
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.schema import INFO_NAME, DatasetInfo
-from training import first_stage
-from training.recipes import RECIPES, default_recipe, recipe, recipe_values
+from data_prep.records.schema import INFO_NAME, DatasetInfo
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from training.papers import RECIPES, default_recipe, recipe, recipe_values
+from training.runs import first_stage
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def main(argv=None):
     """The program behind `make train`."""
     arguments = make_parser().parse_args(argv)
     import_tensorflow()
-    from training import session, summary  # after TensorFlow came in quietly
+    from training.runs import session, summary  # after TensorFlow came in quietly
 
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
@@ -66,12 +67,14 @@ def config_of_first_stage(config, arguments):
     Raises:
         UserError: If it or its records do not fit.
     """
-    from training import session
+    from training.runs import session
 
     before = first_stage.first_stage_of(config, arguments.first_stage_overrides)
     images = DatasetInfo.load(config.records)
     make_records_if_missing(
-        before, arguments.data_dir or f"data/{config.dataset}", first_stage.arguments_for_records(images)
+        before,
+        arguments.data_dir or f"data/{config.dataset}",
+        first_stage.arguments_for_records(images),
     )
     first_stage.check_records(DatasetInfo.load(before.records), images)
     return session.with_facts_of_records(before)
@@ -92,7 +95,8 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--model", help=f"a model's name (default: the recipe's if one is named, else {DEFAULT_MODEL})"
+        "--model",
+        help=f"a model's name (default: the recipe's if one is named, else {DEFAULT_MODEL})",
     )
     parser.add_argument(
         "--dataset",
@@ -100,43 +104,63 @@ def make_parser():
         "else the phantoms for the model)",
     )
     parser.add_argument(
-        "--data-dir", help="folder of the data set, to make records of (default: data/DATASET)"
+        "--data-dir",
+        help="folder of the data set, to make records of (default: data/DATASET)",
     )
-    parser.add_argument("--records", help="folder of the records (default: records/DATASET)")
+    parser.add_argument(
+        "--records", help="folder of the records (default: records/DATASET)"
+    )
     parser.add_argument("--run", help="folder of the run (default: runs/MODEL_DATASET)")
     parser.add_argument(
         "--recipe",
         help=f"settings to start from: {', '.join(RECIPES)} (default: the model's for the data set)",
     )
     parser.add_argument(
-        "--weights", metavar="FILE",
+        "--weights",
+        metavar="FILE",
         help="weights of the whole model to start from, .weights.h5 or .keras (default: random ones)",
     )
     parser.add_argument(
-        "--first-stage", metavar="RUN",
+        "--first-stage",
+        metavar="RUN",
         help="a finished run on patches to start from, for models that are trained in two stages; 'none' to "
         "start from random weights (default: such a run is made first)",
     )
     parser.add_argument(
-        "--set-first-stage", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-        dest="first_stage_overrides", help="the like of --set for the run on patches",
+        "--set-first-stage",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="first_stage_overrides",
+        help="the like of --set for the run on patches",
     )
     parser.add_argument(
-        "--backbone-weights", nargs="+", metavar="W",
+        "--backbone-weights",
+        nargs="+",
+        metavar="W",
         help="'imagenet', 'none' (untrained, for trying things out), or for each backbone in turn one of "
         "these or a weights file",
     )
     parser.add_argument(
-        "--backbone", metavar="NAME",
+        "--backbone",
+        metavar="NAME",
         help="which backbone to train, for a model that is one backbone: a CNN of keras.applications "
         "(default: the model's)",
     )
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
         help="other values for keys of the recipe, for example --set epochs=3 batch_size=8",
     )
     parser.add_argument(
-        "--devices", nargs="+", metavar="D",
+        "--devices",
+        nargs="+",
+        metavar="D",
         help="devices to mirror the model over, for example GPU:0 GPU:1 (default: all GPUs, else the CPU)",
     )
     return parser
@@ -155,7 +179,9 @@ def resolve_config(arguments):
     values = {}
     if arguments.model or not arguments.recipe:
         try:
-            values["model"] = keras_medformers.registry.resolve_name(arguments.model or DEFAULT_MODEL)
+            values["model"] = keras_medformers.registry.resolve_name(
+                arguments.model or DEFAULT_MODEL
+            )
         except ValueError as error:
             raise UserError(str(error)) from error
     name = arguments.recipe or default_recipe(values["model"], arguments.dataset)
@@ -185,13 +211,15 @@ def _with_start(config, arguments):
         )
     config = first_stage.with_start(config, arguments.first_stage)
     if named and config.first_stage == "none" and arguments.first_stage_overrides:
-        raise UserError("there is no first stage to set anything for, received --set-first-stage")
+        raise UserError(
+            "there is no first stage to set anything for, received --set-first-stage"
+        )
     return config
 
 
 def _check_settings_of_model(config, arguments):
     import keras_medformers
-    from training.chosen_backbones import weights_of_backbones
+    from training.runs.chosen_backbones import weights_of_backbones
 
     known = keras_medformers.registry.list_settings(config.model)
     for setting in config.model_config:
@@ -203,9 +231,13 @@ def _check_settings_of_model(config, arguments):
     if "backbone_weights" in known:
         weights_of_backbones(config)  # raises if they do not fit the model
     elif arguments.backbone_weights:
-        raise UserError(f"model {config.model!r} has no backbones, received --backbone-weights")
+        raise UserError(
+            f"model {config.model!r} has no backbones, received --backbone-weights"
+        )
     if config.weights != "none" and not pathlib.Path(config.weights).is_file():
-        raise UserError(f"expected --weights to be a file; there is no {config.weights}")
+        raise UserError(
+            f"expected --weights to be a file; there is no {config.weights}"
+        )
 
 
 def make_records_if_missing(config, data_dir=None, arguments=()):
@@ -217,18 +249,34 @@ def make_records_if_missing(config, data_dir=None, arguments=()):
     if not (pathlib.Path(config.records) / INFO_NAME).is_file():
         data_dir = data_dir or f"data/{config.dataset}"
         logger.info("Making the records %s of %s", config.records, data_dir)
-        tfrecords.main(["--dataset", config.dataset, "--data-dir", data_dir,
-                        "--records", config.records, *arguments])
+        tfrecords.main(
+            [
+                "--dataset",
+                config.dataset,
+                "--data-dir",
+                data_dir,
+                "--records",
+                config.records,
+                *arguments,
+            ]
+        )
 
 
 def _backbone_weights(words):
-    missing = [word for word in words
-               if word not in ("imagenet", "none") and not pathlib.Path(word).is_file()]
+    missing = [
+        word
+        for word in words
+        if word not in ("imagenet", "none") and not pathlib.Path(word).is_file()
+    ]
     if missing:
         raise UserError(
             f"expected --backbone-weights imagenet, none or files; there is no {', '.join(missing)}"
         )
-    return words[0] if len(words) == 1 and words[0] in ("imagenet", "none") else tuple(words)
+    return (
+        words[0]
+        if len(words) == 1 and words[0] in ("imagenet", "none")
+        else tuple(words)
+    )
 
 
 if __name__ == "__main__":

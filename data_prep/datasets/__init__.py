@@ -18,7 +18,7 @@ from data_prep.datasets import (
     rsna_ich,
 )
 from data_prep.datasets.base import Dataset
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 DATASETS: dict[str, Dataset] = {
     module.DATASET.name: module.DATASET
@@ -49,5 +49,9 @@ def get_dataset(name: str) -> Dataset:
     if name in DATASETS:
         return DATASETS[name]
     near = difflib.get_close_matches(name, DATASETS, n=3, cutoff=0.4)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(DATASETS))}."
+    hint = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else f"There are: {', '.join(sorted(DATASETS))}."
+    )
     raise UserError(f"unknown data set {name!r}. {hint}")

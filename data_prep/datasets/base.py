@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.build_config import BuildConfig
-from data_prep.ct_records import CT
-from data_prep.modality import Header, Modality
-from data_prep.split_rules import BY_PATIENT, SplitRule
+from data_prep.modalities.head_ct.records import CT
+from data_prep.modalities.modality import Header, Modality
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.split_rules import BY_PATIENT, SplitRule
 
 
 class Reject(NamedTuple):
@@ -77,7 +77,9 @@ class Part(NamedTuple):
     region: tuple
 
 
-SettleHeaders = Callable[[Listing, dict[int, Header]], tuple[dict[int, Header], dict[int, str]]]
+SettleHeaders = Callable[
+    [Listing, dict[int, Header]], tuple[dict[int, Header], dict[int, str]]
+]
 """From a listing and the headers of its files, by index into it, to the headers that hold, and the reasons by
 which some of the files are set aside: what only several headers together show."""
 
@@ -130,7 +132,11 @@ class Dataset:
 
     def with_labels_of(self, listing: Listing) -> "Dataset":
         """This data set with the names of the listing's labels."""
-        return self if listing.label_names is None else replace(self, label_names=listing.label_names)
+        return (
+            self
+            if listing.label_names is None
+            else replace(self, label_names=listing.label_names)
+        )
 
 
 def fingerprint(label_files: list[Path], names_and_sizes: list[tuple[str, int]]) -> str:

@@ -27,12 +27,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
+from data_prep.datasets.labels import COVID_LABELS
 from data_prep.datasets.lists import folder_from, picture_sizes
-from data_prep.errors import UserError
-from data_prep.labels import COVID_LABELS
-from data_prep.photograph_records import PHOTOGRAPHS
-from data_prep.split_rules import PUBLISHED
-from data_prep.splits import SPLITS
+from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.records.split_rules import PUBLISHED
+from data_prep.records.splits import SPLITS
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,20 @@ def list_images(data_dir: Path) -> Listing:
             raise UserError(f"folder {data_dir / folder} has no picture; {WHERE_FROM}")
         names_and_sizes += [(f"{folder}/{name}", size) for name, size in sizes.items()]
         paths = [
-            data_dir / SPLITS_NAME / label_name / f"{LIST_PREFIXES[split]}CT_{label_name}.txt"
+            data_dir
+            / SPLITS_NAME
+            / label_name
+            / f"{LIST_PREFIXES[split]}CT_{label_name}.txt"
             for split in SPLITS
         ]
         lists += paths
         split_of, reasons = match(paths, sizes)
-        rejects += [Reject(f"{folder}/{name}", reason) for name, reason in reasons.items()]
-        images += [(f"{folder}/{name}", label, split) for name, split in split_of.items()]
+        rejects += [
+            Reject(f"{folder}/{name}", reason) for name, reason in reasons.items()
+        ]
+        images += [
+            (f"{folder}/{name}", label, split) for name, split in split_of.items()
+        ]
     images.sort()
     files = [file for file, _, _ in images]
     # The same name wherever the image folders lie.
@@ -74,7 +81,9 @@ def list_images(data_dir: Path) -> Listing:
         root=data_dir,
         files=files,
         source_ids=source_ids,
-        labels=np.eye(len(COVID_LABELS), dtype=np.int8)[[label for _, label, _ in images]],
+        labels=np.eye(len(COVID_LABELS), dtype=np.int8)[
+            [label for _, label, _ in images]
+        ],
         group_ids=source_ids,
         published_splits=np.array([split for _, _, split in images], np.int64),
         rejects=tuple(sorted(rejects)),
@@ -82,7 +91,9 @@ def list_images(data_dir: Path) -> Listing:
     )
 
 
-def match(list_paths: list[Path], sizes: dict[str, int]) -> tuple[dict[str, int], dict[str, str]]:
+def match(
+    list_paths: list[Path], sizes: dict[str, int]
+) -> tuple[dict[str, int], dict[str, str]]:
     """Matches the lists of one class with its folder.
 
     Args:
@@ -99,7 +110,9 @@ def match(list_paths: list[Path], sizes: dict[str, int]) -> tuple[dict[str, int]
     for split, path in enumerate(list_paths):
         names = read_names(path, sizes)
         if len(set(names)) < len(names):
-            log.info("%s: %d repeated names dropped", path.name, len(names) - len(set(names)))
+            log.info(
+                "%s: %d repeated names dropped", path.name, len(names) - len(set(names))
+            )
         for name in names:
             listed.setdefault(name, set()).add(split)
 
@@ -121,8 +134,12 @@ def match(list_paths: list[Path], sizes: dict[str, int]) -> tuple[dict[str, int]
             reasons[name] = f"listed in {list_paths[min(splits)].name}, file is missing"
     if other_suffix:
         log.info("%d listed names have another suffix on disk", other_suffix)
-    left_over = {file for files in unlisted.values() for file in files} - split_of.keys()
-    return split_of, reasons | dict.fromkeys(left_over, f"is in none of the lists in {SPLITS_NAME}")
+    left_over = {
+        file for files in unlisted.values() for file in files
+    } - split_of.keys()
+    return split_of, reasons | dict.fromkeys(
+        left_over, f"is in none of the lists in {SPLITS_NAME}"
+    )
 
 
 def read_names(path: Path, sizes: dict[str, int]) -> list[str]:
@@ -141,7 +158,9 @@ def read_names(path: Path, sizes: dict[str, int]) -> list[str]:
     if not lines:
         raise UserError(f"{path} has no name in it; {WHERE_FROM}")
     variants = [(line, line.rstrip(), line.strip()) for line in lines]
-    return [next((name for name in names if name in sizes), names[-1]) for names in variants]
+    return [
+        next((name for name in names if name in sizes), names[-1]) for names in variants
+    ]
 
 
 def _image_folder(data_dir: Path, name: str) -> str:

@@ -13,8 +13,8 @@ Layout (the class folders' names in any case; below a patient's folder in any de
 
 Labels: `any` is 1 in all but `normal/`; the extra label `location` is an index into
 `labels.LOCATION_LABELS`, -1 in `normal/`. A patient is who PatientID says, or the folder where that is empty.
-Slices are treated (`data_prep.head_treatment`), and the training split is balanced (`data_prep.balance`),
-unless asked otherwise.
+Slices are treated (`data_prep.modalities.head_ct.treatment`), and the training split is balanced
+(`data_prep.records.balance`), unless asked otherwise.
 
 Set aside, each file with its reason: all slices of a patient in several class folders, all slices of a series
 of several sizes, slices without a head, and files that are no CT slices or in no patient's folder.
@@ -31,16 +31,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.balance import LOCATION, TRAIN
-from data_prep.ct_records import CT
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
+from data_prep.datasets.labels import ICH_LABELS, LOCATION_LABELS
 from data_prep.datasets.lists import folder_from
-from data_prep.dicom_ct import read_header
-from data_prep.errors import UserError
-from data_prep.head_treatment.treatment import MASK
-from data_prep.labels import ICH_LABELS, LOCATION_LABELS
-from data_prep.modality import Header
-from data_prep.split_rules import PAPER_BY_SLICE, PATIENT
+from data_prep.modalities.head_ct.dicom import read_header
+from data_prep.modalities.head_ct.records import CT
+from data_prep.modalities.head_ct.treatment.treatment import MASK
+from data_prep.modalities.modality import Header
+from data_prep.records.balance import LOCATION, TRAIN
+from data_prep.records.split_rules import PAPER_BY_SLICE, PATIENT
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,7 @@ OTHER_FILES = {
 }  # fmt: skip
 """Suffixes of what is no DICOM file; scanners' own names may end in anything else, or have no suffix."""
 
-WHERE_FROM = (
-    f"expected the folders {', '.join(f'{name}/' for name in CLASSES)} with a folder per patient in each"
-)
+WHERE_FROM = f"expected the folders {', '.join(f'{name}/' for name in CLASSES)} with a folder per patient in each"
 
 
 def list_slices(data_dir: Path) -> Listing:
@@ -99,11 +97,18 @@ def header_of_slice(path: Path) -> Header:
     """
     header = read_header(path)
     return Header(
-        header.patient_id, header.study_id, header.series_id, header.position_mm, header.rows, header.columns
+        header.patient_id,
+        header.study_id,
+        header.series_id,
+        header.position_mm,
+        header.rows,
+        header.columns,
     )
 
 
-def settle_headers(listing: Listing, headers: dict[int, Header]) -> tuple[dict[int, Header], dict[int, str]]:
+def settle_headers(
+    listing: Listing, headers: dict[int, Header]
+) -> tuple[dict[int, Header], dict[int, str]]:
     """Names patients by their folders where the files do not, and finds what does not fit together.
 
     Args:
@@ -115,7 +120,9 @@ def settle_headers(listing: Listing, headers: dict[int, Header]) -> tuple[dict[i
     """
     folders = {index: listing.files[index].split("/") for index in headers}
     headers = {
-        index: header if header.patient_id else header._replace(patient_id=folders[index][1])
+        index: header
+        if header.patient_id
+        else header._replace(patient_id=folders[index][1])
         for index, header in headers.items()
     }
     classes_of, sizes_of = collections.defaultdict(set), collections.defaultdict(set)
@@ -126,9 +133,13 @@ def settle_headers(listing: Listing, headers: dict[int, Header]) -> tuple[dict[i
     for index, header in headers.items():
         classes, sizes = classes_of[header.patient_id], sizes_of[header[:3]]
         if len(classes) > 1:
-            reasons[index] = f"its patient is in several class folders: {', '.join(sorted(classes))}"
+            reasons[index] = (
+                f"its patient is in several class folders: {', '.join(sorted(classes))}"
+            )
         elif len(sizes) > 1:
-            named = " and ".join(f"{width} x {height}" for width, height in sorted(sizes))
+            named = " and ".join(
+                f"{width} x {height}" for width, height in sorted(sizes)
+            )
             reasons[index] = f"its series has slices of several sizes: {named} pixels"
     return headers, reasons
 
@@ -143,10 +154,16 @@ def _class_folders(data_dir: Path) -> dict[str, str]:
             other.append(path.name)
     for name in CLASSES:
         if len(found[name]) != 1:
-            what = f"the folders {' and '.join(found[name])}" if found[name] else f"no folder {name}"
+            what = (
+                f"the folders {' and '.join(found[name])}"
+                if found[name]
+                else f"no folder {name}"
+            )
             raise UserError(f"{data_dir} has {what}; {WHERE_FROM}")
     if other:
-        log.warning("%s: passed over %s, which is no class folder.", data_dir, ", ".join(other))
+        log.warning(
+            "%s: passed over %s, which is no class folder.", data_dir, ", ".join(other)
+        )
     return {name: found[name][0] for name in CLASSES}
 
 
@@ -172,7 +189,11 @@ def _reason_to_leave(file: str) -> str:
     if file.count("/") < 2:
         return "lies in no patient's folder"
     suffix = Path(file).suffix.lower()
-    if suffix in OTHER_FILES or Path(file).name.startswith(".") or Path(file).name == "DICOMDIR":
+    if (
+        suffix in OTHER_FILES
+        or Path(file).name.startswith(".")
+        or Path(file).name == "DICOMDIR"
+    ):
         return f"is no slice by its name ({suffix or Path(file).name})"
     return ""
 

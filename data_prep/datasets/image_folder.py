@@ -25,10 +25,10 @@ import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, fingerprint
 from data_prep.datasets.lists import folder_from, folders_in, pictures_below
-from data_prep.errors import UserError
-from data_prep.photograph_records import PHOTOGRAPHS
-from data_prep.split_rules import BY_FOLDER, OPEN
-from data_prep.splits import SPLITS
+from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.records.split_rules import BY_FOLDER, OPEN
+from data_prep.records.splits import SPLITS
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -72,20 +72,28 @@ def list_images(data_dir: Path) -> Listing:
         for class_name in folders_in(data_dir / folder)
         for file, size in pictures_below(data_dir / folder / class_name).items()
     )
-    empty = set(label_names) - {picture.class_name for picture in pictures if picture.split == OPEN}
+    empty = set(label_names) - {
+        picture.class_name for picture in pictures if picture.split == OPEN
+    }
     if empty:
-        raise UserError(f"class {min(empty)} of {data_dir} has no picture to train on; {WHERE_FROM}")
+        raise UserError(
+            f"class {min(empty)} of {data_dir} has no picture to train on; {WHERE_FROM}"
+        )
     index_of = {name: index for index, name in enumerate(label_names)}
     files = [picture.file for picture in pictures]
     return Listing(
         root=data_dir,
         files=files,
         source_ids=files,
-        labels=np.eye(len(label_names), dtype=np.int8)[[index_of[one.class_name] for one in pictures]],
+        labels=np.eye(len(label_names), dtype=np.int8)[
+            [index_of[one.class_name] for one in pictures]
+        ],
         label_names=label_names,
         group_ids=files,
         published_splits=np.array([picture.split for picture in pictures], np.int64),
-        fingerprint=fingerprint([], [(picture.file, picture.size) for picture in pictures]),
+        fingerprint=fingerprint(
+            [], [(picture.file, picture.size) for picture in pictures]
+        ),
     )
 
 
@@ -107,10 +115,14 @@ def split_folders(data_dir: Path) -> dict[str, int]:
     for name, split in SPLIT_FOLDERS.items():
         if folders_in(data_dir / name):
             if split in found.values():
-                raise UserError(f"{data_dir} has val and validation, expected one of them; move one away")
+                raise UserError(
+                    f"{data_dir} has val and validation, expected one of them; move one away"
+                )
             found[f"{name}/"] = split
         elif (data_dir / name).is_dir():
-            log.warning("%s has no class folders: its split is cut from train.", data_dir / name)
+            log.warning(
+                "%s has no class folders: its split is cut from train.", data_dir / name
+            )
     return found
 
 
@@ -127,7 +139,9 @@ def classes(data_dir: Path, folders: list[str]) -> tuple[str, ...]:
     train, *others = folders
     names = folders_in(data_dir / train)
     if len(names) < 2:
-        raise UserError(f"{data_dir / train} has {len(names)} classes, expected 2 or more; {WHERE_FROM}")
+        raise UserError(
+            f"{data_dir / train} has {len(names)} classes, expected 2 or more; {WHERE_FROM}"
+        )
     for folder in others:
         unknown = set(folders_in(data_dir / folder)) - set(names)
         if unknown:

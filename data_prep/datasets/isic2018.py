@@ -28,11 +28,16 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.lists import folder_from, picture_sizes, read_csv, without_repeats
-from data_prep.errors import UserError
-from data_prep.labels import SKIN_LESION_LABELS
-from data_prep.photograph_records import PHOTOGRAPHS
-from data_prep.split_rules import BY_LESION, PAPER_BY_IMAGE
+from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.datasets.lists import (
+    folder_from,
+    picture_sizes,
+    read_csv,
+    without_repeats,
+)
+from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.records.split_rules import BY_LESION, PAPER_BY_IMAGE
+from keras_medformers.support.errors import UserError
 
 IMAGES_NAME = "ISIC2018_Task3_Training_Input"
 LABELS_NAME = "ISIC2018_Task3_Training_GroundTruth.csv"
@@ -70,7 +75,11 @@ def list_images(data_dir: Path) -> Listing:
         elif len(files[image]) > 1:
             rejected[image] = f"is there more than once: {', '.join(files[image])}"
         elif image in unknown_lesions or image not in lesions:
-            why = "gives it several lesions" if image in unknown_lesions else "does not name its lesion"
+            why = (
+                "gives it several lesions"
+                if image in unknown_lesions
+                else "does not name its lesion"
+            )
             rejected[image] = f"{LESIONS_NAME} {why}: it cannot be kept to one split"
     unlabelled = files.keys() - rejected.keys() - set(labels.index)
     rejected |= dict.fromkeys(unlabelled, f"has no label in {LABELS_NAME}")
@@ -105,9 +114,13 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         bad = ~table[label].isin([0, 1])
         if bad.any():
             row = bad.idxmax()
-            raise UserError(f"{path} line {row + 2}: {label} is {table[label][row]}, expected 1.0 or 0.0")
+            raise UserError(
+                f"{path} line {row + 2}: {label} is {table[label][row]}, expected 1.0 or 0.0"
+            )
     table, contradicting = without_repeats(table, path.name)
-    rejected = {image: f"{path.name} gives it different labels" for image in contradicting}
+    rejected = {
+        image: f"{path.name} gives it different labels" for image in contradicting
+    }
     table = table.set_index("image").astype(np.int8)
     classes = table.sum(axis=1)
     for image, count in classes[classes != 1].items():
@@ -126,7 +139,9 @@ def read_lesions(path: Path) -> tuple[dict[str, str], set[str]]:
     """
     table = read_csv(path, LESION_COLUMNS, WHERE_FROM).dropna()
     table, contradicting = without_repeats(table, path.name)
-    return dict(zip(table["image"], table["lesion_id"].astype(str), strict=True)), set(contradicting)
+    return dict(zip(table["image"], table["lesion_id"].astype(str), strict=True)), set(
+        contradicting
+    )
 
 
 def _list_path(data_dir: Path, name: str) -> Path:

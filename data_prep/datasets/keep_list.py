@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.base import Listing, fingerprint
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,15 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(f"--keep-list {path} cannot be read as a list of files: {error}") from error
+        raise UserError(
+            f"--keep-list {path} cannot be read as a list of files: {error}"
+        ) from error
     names = {line.strip().replace("\\", "/") for line in lines}
     names = {name for name in names if name and not name.startswith("#")}
     if not names:
-        raise UserError(f"--keep-list {path} names no file; give one path below {listing.root} per line")
+        raise UserError(
+            f"--keep-list {path} names no file; give one path below {listing.root} per line"
+        )
     rejected = {reject.file for reject in listing.rejects}
     absent = sorted(names - set(listing.files) - rejected)
     if absent:
@@ -52,7 +56,9 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         files=[listing.files[index] for index in kept],
         source_ids=[listing.source_ids[index] for index in kept],
         labels=listing.labels[kept],
-        extra_labels={name: values[kept] for name, values in listing.extra_labels.items()},
+        extra_labels={
+            name: values[kept] for name, values in listing.extra_labels.items()
+        },
         group_ids=listing.group_ids and [listing.group_ids[index] for index in kept],
         study_ids=listing.study_ids and [listing.study_ids[index] for index in kept],
         findings=listing.findings and [listing.findings[index] for index in kept],

@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, fingerprint
+from data_prep.datasets.labels import KVASIR_LABELS
 from data_prep.datasets.lists import folder_from, picture_sizes
-from data_prep.errors import UserError
-from data_prep.labels import KVASIR_LABELS
-from data_prep.photograph_records import PHOTOGRAPHS
-from data_prep.split_rules import TWO_FOLD
+from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.records.split_rules import TWO_FOLD
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,15 @@ def list_images(data_dir: Path) -> Listing:
     missing = [name for name in KVASIR_LABELS if not (root / name).is_dir()]
     if missing:
         raise UserError(f"{root} has no folder {', '.join(missing)}; {WHERE_FROM}")
-    other = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name not in KVASIR_LABELS)
+    other = sorted(
+        path.name
+        for path in root.iterdir()
+        if path.is_dir() and path.name not in KVASIR_LABELS
+    )
     if other:
-        log.warning("%s: passed over %s, which is no class of Kvasir.", root, ", ".join(other))
+        log.warning(
+            "%s: passed over %s, which is no class of Kvasir.", root, ", ".join(other)
+        )
     source_ids, labels, sizes = [], [], {}
     for label, name in enumerate(KVASIR_LABELS):
         of_class = picture_sizes(root / name)

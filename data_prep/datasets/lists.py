@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
     try:
         table = pd.read_csv(path, skipinitialspace=True)
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; {where_from}".removesuffix("; ")) from error
+        raise UserError(
+            f"{path} does not exist; {where_from}".removesuffix("; ")
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     missing = [column for column in columns if column not in table.columns]
@@ -107,7 +109,11 @@ def folders_in(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
+        names = sorted(
+            entry.name
+            for entry in entries
+            if entry.is_dir() and entry.name[0] not in "._"
+        )
     for name in names:
         _refuse_unless_utf8(name, folder)
     return names
@@ -121,7 +127,10 @@ def pictures_below(folder: Path) -> dict[str, int]:
     """
     sizes = picture_sizes(folder)
     for name in folders_in(folder):
-        sizes |= {f"{name}/{file}": size for file, size in pictures_below(folder / name).items()}
+        sizes |= {
+            f"{name}/{file}": size
+            for file, size in pictures_below(folder / name).items()
+        }
     return sizes
 
 

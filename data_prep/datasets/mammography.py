@@ -40,6 +40,7 @@ Reference:
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Part
+from data_prep.datasets.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from data_prep.datasets.lists import folder_from
 from data_prep.datasets.mammography_manifest import (
     FINDING_SIZE,
@@ -48,13 +49,12 @@ from data_prep.datasets.mammography_manifest import (
     ManifestImage,
     list_mammograms,
 )
-from data_prep.build_config import BuildConfig
-from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
-from data_prep.mammogram.frame import Box
-from data_prep.mammogram.scale import FULL_HEIGHT_PX
-from data_prep.mammogram_records import MAMMOGRAMS, Region
-from data_prep.modality import Header
-from data_prep.split_rules import BY_PATIENT_OR_LIST
+from data_prep.modalities.mammogram.frame import Box
+from data_prep.modalities.mammogram.records import MAMMOGRAMS, Region
+from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
+from data_prep.modalities.modality import Header
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.split_rules import BY_PATIENT_OR_LIST
 
 WHERE_FROM = f"expected {MANIFEST_NAME} and the files it names; see data_prep/datasets/mammography.py"
 
@@ -75,7 +75,10 @@ def labels_of(finding, config: BuildConfig) -> dict[str, int]:
     if finding is None:
         return {FINDING_TYPE: -1, FINDING_SIZE: -1}
     finding_type = FINDING_TYPES.index(finding.type) if finding.type else -1
-    return {FINDING_TYPE: finding_type, FINDING_SIZE: finding_size_px(finding.box, config.source_height)}
+    return {
+        FINDING_TYPE: finding_type,
+        FINDING_SIZE: finding_size_px(finding.box, config.source_height),
+    }
 
 
 def finding_size_px(box: Box | None, source_height: int) -> int:
@@ -94,7 +97,11 @@ def boxes_lie_inside(
         image: ManifestImage = listing.findings[index]
         for box in (finding.box for finding in image.findings if finding.box):
             beyond = box.x < 0 or box.y < 0
-            if beyond or box.x + box.width > header.width or box.y + box.height > header.height:
+            if (
+                beyond
+                or box.x + box.width > header.width
+                or box.y + box.height > header.height
+            ):
                 reasons[index] = (
                     f"its box x={box.x} y={box.y} width={box.width} height={box.height} reaches beyond the "
                     f"image of {header.width} x {header.height} pixels"

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Listing, Reject, fingerprint
-from data_prep.errors import UserError
-from data_prep.labels import FINDING_TYPES, LATERALITIES, MAMMOGRAM_LABELS
-from data_prep.mammogram.frame import Box
-from data_prep.split_rules import OPEN
-from data_prep.splits import SPLITS
+from data_prep.datasets.labels import FINDING_TYPES, LATERALITIES, MAMMOGRAM_LABELS
+from data_prep.modalities.mammogram.frame import Box
+from data_prep.records.split_rules import OPEN
+from data_prep.records.splits import SPLITS
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,9 @@ class ManifestImage(NamedTuple):
 
     def largest_finding(self) -> Finding | None:
         """The largest malignant finding, the largest of all of a non-malignant image; None without any."""
-        wanted = [one for one in self.findings if one.malignant or self.label == NON_MALIGNANT]
+        wanted = [
+            one for one in self.findings if one.malignant or self.label == NON_MALIGNANT
+        ]
         return max(wanted, key=_area_px, default=None)
 
 
@@ -97,7 +99,9 @@ def list_mammograms(data_dir: Path) -> Listing:
             rejects.append(Reject(file, str(error)))
             del images[file]
     if not images:
-        raise UserError(f"{path} names no usable image; the first, {rejects[0].file}, {rejects[0].reason}")
+        raise UserError(
+            f"{path} names no usable image; the first, {rejects[0].file}, {rejects[0].reason}"
+        )
     _refuse_divided_patients(path, images)
     of_images = list(images.values())
     largest = [one.largest_finding() for one in of_images]
@@ -106,9 +110,14 @@ def list_mammograms(data_dir: Path) -> Listing:
         root=data_dir,
         files=list(images),
         source_ids=list(images),
-        labels=np.array([[one.label == name for name in MAMMOGRAM_LABELS] for one in of_images], np.int8),
+        labels=np.array(
+            [[one.label == name for name in MAMMOGRAM_LABELS] for one in of_images],
+            np.int8,
+        ),
         extra_labels={
-            FINDING_TYPE: _indices((one.type if one else "" for one in largest), FINDING_TYPES),
+            FINDING_TYPE: _indices(
+                (one.type if one else "" for one in largest), FINDING_TYPES
+            ),
             FINDING_SIZE: np.full(len(images), -1),
             LATERALITY: _indices((one.laterality for one in of_images), LATERALITIES),
         },
@@ -143,9 +152,13 @@ def read_manifest(path: Path) -> tuple[dict[str, ManifestImage], list[Reject]]:
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skipinitialspace=True
+        )
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; expected the columns {','.join(COLUMNS)}") from error
+        raise UserError(
+            f"{path} does not exist; expected the columns {','.join(COLUMNS)}"
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     table.columns = [str(column).strip() for column in table.columns]
@@ -160,10 +173,14 @@ def _read_table(path: Path) -> pd.DataFrame:
     for column in OPTIONAL_COLUMNS:
         if column not in table.columns:
             table[column] = ""
-    table = table[[*COLUMNS, *OPTIONAL_COLUMNS]].apply(lambda column: column.str.strip())
+    table = table[[*COLUMNS, *OPTIONAL_COLUMNS]].apply(
+        lambda column: column.str.strip()
+    )
     nameless = table["file"] == ""
     if nameless.any():
-        raise UserError(f"{path} line {nameless.idxmax() + 2}: file is empty; name the image's file")
+        raise UserError(
+            f"{path} line {nameless.idxmax() + 2}: file is empty; name the image's file"
+        )
     return table
 
 
@@ -172,8 +189,14 @@ def _image(rows: pd.DataFrame) -> ManifestImage:
         values = rows[column].unique()
         if len(values) > 1:
             # Names of patients and exams stay out of reports.
-            named = "" if column in ("patient", "exam") else f": {', '.join(map(repr, values))}"
-            raise _BadRows(f"its rows contradict each other in the column {column}{named}")
+            named = (
+                ""
+                if column in ("patient", "exam")
+                else f": {', '.join(map(repr, values))}"
+            )
+            raise _BadRows(
+                f"its rows contradict each other in the column {column}{named}"
+            )
     first = rows.iloc[0]
     for column in ("patient", "exam"):
         if not first[column]:
@@ -182,18 +205,29 @@ def _image(rows: pd.DataFrame) -> ManifestImage:
     findings = [_finding(row, label) for row in rows.to_dict("records")]
     findings = tuple(one for one in findings if one)
     if label == NON_MALIGNANT and any(one.malignant for one in findings):
-        raise _BadRows(f"its label is {NON_MALIGNANT}, and a finding_label is {MALIGNANT}")
+        raise _BadRows(
+            f"its label is {NON_MALIGNANT}, and a finding_label is {MALIGNANT}"
+        )
     return ManifestImage(
-        label, first["patient"], f"{first['patient']}/{first['exam']}", _side(first), _split(first), findings
+        label,
+        first["patient"],
+        f"{first['patient']}/{first['exam']}",
+        _side(first),
+        _split(first),
+        findings,
     )
 
 
 def _finding(row: dict[str, str], label: str) -> Finding | None:
     box = _box(row)
-    finding_type = row["finding_type"] and _one_of("finding_type", row["finding_type"], FINDING_TYPES)
+    finding_type = row["finding_type"] and _one_of(
+        "finding_type", row["finding_type"], FINDING_TYPES
+    )
     if not finding_type and box is None:
         return None
-    own = row["finding_label"] and _one_of("finding_label", row["finding_label"], (MALIGNANT, BENIGN))
+    own = row["finding_label"] and _one_of(
+        "finding_label", row["finding_label"], (MALIGNANT, BENIGN)
+    )
     return Finding(finding_type, (own or label) == MALIGNANT, box)
 
 
@@ -201,7 +235,9 @@ def _box(row: dict[str, str]) -> Box | None:
     values = [row[column] for column in BOX_COLUMNS]
     if not any(values):
         return None
-    named = " ".join(f"{column}={value}" for column, value in zip(BOX_COLUMNS, values, strict=True))
+    named = " ".join(
+        f"{column}={value}" for column, value in zip(BOX_COLUMNS, values, strict=True)
+    )
     try:
         box = Box(*(round(float(value)) for value in values))
     except (ValueError, OverflowError):
@@ -226,7 +262,9 @@ def _split(row: pd.Series) -> int:
 
 def _one_of(column: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise _BadRows(f"its {column} is {value[:40]!r}, expected one of {', '.join(known)}")
+        raise _BadRows(
+            f"its {column} is {value[:40]!r}, expected one of {', '.join(known)}"
+        )
     return value
 
 

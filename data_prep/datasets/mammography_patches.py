@@ -15,11 +15,11 @@ Reference:
 import dataclasses
 import hashlib
 
-from data_prep.build_config import BuildConfig
 from data_prep.datasets import mammography
 from data_prep.datasets.base import Listing, Part
 from data_prep.datasets.mammography_manifest import MALIGNANT, ManifestImage
-from data_prep.mammogram_records import PATCHES, Region
+from data_prep.modalities.mammogram.records import PATCHES, Region
+from data_prep.records.build_config import BuildConfig
 
 NEGATIVES_PER_IMAGE = 1
 """HCT does not say. OPTIMAM has five to six non-malignant images for a malignant one: more would outweigh."""
@@ -28,7 +28,9 @@ NEGATIVES_PER_IMAGE = 1
 def patches(listing: Listing, config: BuildConfig) -> list[list[Part]]:
     """The patches of every file."""
     return [
-        positives(image, config) if image.label == MALIGNANT else negatives(file, image, config)
+        positives(image, config)
+        if image.label == MALIGNANT
+        else negatives(file, image, config)
         for file, image in zip(listing.files, listing.findings, strict=True)
     ]
 
@@ -42,7 +44,11 @@ def positives(image: ManifestImage, config: BuildConfig) -> list[Part]:
             continue
         x, y, width, height = finding.box
         region = Region(image.laterality, boxes, centre=(x + width / 2, y + height / 2))
-        parts.append(Part(f"finding-{len(parts)}", mammography.labels_of(finding, config), region))
+        parts.append(
+            Part(
+                f"finding-{len(parts)}", mammography.labels_of(finding, config), region
+            )
+        )
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Phantom head CT: made here by `data_prep.phantom_head_ct`, in the layout of RSNA's data set.
+"""Phantom head CT: made here by `data_prep.phantoms.head_ct`, in the layout of RSNA's data set.
 
 Beside `stage_2_train.csv` and `stage_2_train/` there is `locations.csv` with columns ID,location: `normal`
 for slices without bleeding, else where their largest bleeding lies (`deep`, `lobar` or `subtentorial`).
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import phantom_head_ct
-from data_prep.balance import LOCATION
 from data_prep.datasets import rsna_ich
 from data_prep.datasets.base import Dataset, Listing, fingerprint
+from data_prep.datasets.labels import HEMORRHAGE_LABELS, LOCATION_LABELS
 from data_prep.datasets.lists import read_csv
-from data_prep.errors import UserError
-from data_prep.labels import HEMORRHAGE_LABELS, LOCATION_LABELS
+from data_prep.phantoms import head_ct as phantom_head_ct
+from data_prep.records.balance import LOCATION
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,10 @@ def list_slices(data_dir: Path) -> Listing:
     listing = rsna_ich.list_slices(data_dir)
     path = data_dir / LOCATIONS_NAME
     locations = read_locations(path)
-    values = np.array([locations.get(source_id, NO_LOCATION) for source_id in listing.source_ids], np.int8)
+    values = np.array(
+        [locations.get(source_id, NO_LOCATION) for source_id in listing.source_ids],
+        np.int8,
+    )
     return dataclasses.replace(
         listing,
         extra_labels={LOCATION: values},
@@ -57,7 +60,9 @@ def read_locations(path: Path) -> dict[str, int]:
         UserError: The file is missing or names an unknown location.
     """
     table = read_csv(path, ["ID", "location"])
-    codes = {"normal": NO_LOCATION} | {name: index for index, name in enumerate(LOCATION_LABELS)}
+    codes = {"normal": NO_LOCATION} | {
+        name: index for index, name in enumerate(LOCATION_LABELS)
+    }
     unknown = ~table["location"].isin(codes.keys())
     if unknown.any():
         row = unknown.idxmax()

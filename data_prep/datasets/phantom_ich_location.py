@@ -1,4 +1,4 @@
-"""Phantom hemorrhages in the brain, by location: made here by `data_prep.phantom_head_ct`.
+"""Phantom hemorrhages in the brain, by location: made here by `data_prep.phantoms.head_ct`.
 
 The files are as those of `phantom_head_ct`; the slices are labelled, treated and balanced as those of
 `ich_location`. All bleedings are intracerebral.
@@ -9,12 +9,12 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from data_prep import phantom_head_ct
-from data_prep.balance import TRAIN
 from data_prep.datasets import phantom_head_ct as all_bleedings
 from data_prep.datasets.base import Listing
-from data_prep.head_treatment.treatment import MASK
-from data_prep.labels import HEMORRHAGE_LABELS, ICH_LABELS
+from data_prep.datasets.labels import HEMORRHAGE_LABELS, ICH_LABELS
+from data_prep.modalities.head_ct.treatment.treatment import MASK
+from data_prep.phantoms import head_ct as phantom_head_ct
+from data_prep.records.balance import TRAIN
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,8 @@ CONFIG = phantom_head_ct.PhantomConfig(
     slices_per_series=6,
     second_series=0.0,
     image_size_px=2 * SIZE_PX,
-    prevalence=dict.fromkeys(HEMORRHAGE_LABELS, 0.0) | {"any": ILL, "intraparenchymal": ILL},
+    prevalence=dict.fromkeys(HEMORRHAGE_LABELS, 0.0)
+    | {"any": ILL, "intraparenchymal": ILL},
     least_clot_mm=13.0,
     median_clot_mm=29.0,
 )

@@ -1,4 +1,4 @@
-"""Phantom mammograms: made here by `data_prep.phantom_mammography`, with a manifest as `mammography` has it.
+"""Phantom mammograms: made here by `data_prep.phantoms.mammography`, with a manifest as `mammography` has it.
 
 By default they are made 832 pixels high and stored 416 high, so that small networks train on them within
 minutes: their pixels stand for four times those of full resolution, and so do patches.
@@ -10,10 +10,10 @@ import json
 import logging
 from pathlib import Path
 
-from data_prep import phantom_mammography
 from data_prep.datasets import mammography
-from data_prep.errors import UserError
-from data_prep.phantom_folder import DONE_FILE
+from data_prep.phantoms import mammography as phantom_mammography
+from data_prep.phantoms.folder import DONE_FILE
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 

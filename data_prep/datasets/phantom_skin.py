@@ -1,4 +1,4 @@
-"""Phantom skin lesions: made here by `data_prep.phantom_skin`, in the layout of ISIC2018's task 3.
+"""Phantom skin lesions: made here by `data_prep.phantoms.skin`, in the layout of ISIC2018's task 3.
 
 The seven classes and their order are ISIC2018's, and so are the ways to split. The proportions are near
 ISIC2018's, save that the rare classes have more images than their share.
@@ -9,8 +9,8 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from data_prep import phantom_skin
 from data_prep.datasets import isic2018
+from data_prep.phantoms import skin as phantom_skin
 
 log = logging.getLogger(__name__)
 

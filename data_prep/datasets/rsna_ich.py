@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
 from data_prep.datasets.lists import folder_from, read_csv
-from data_prep.errors import UserError
-from data_prep.labels import HEMORRHAGE_LABELS
+from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +60,20 @@ def list_slices(data_dir: Path) -> Listing:
     def name(source_id: str) -> str:
         return f"{folder.name}/{source_id}{SUFFIX}"
 
-    rejects = [Reject(name(source_id), reason) for source_id, reason in rejected.items()]
+    rejects = [
+        Reject(name(source_id), reason) for source_id, reason in rejected.items()
+    ]
     on_disk = labels.index.isin(sizes.keys())
     rejects += [
         Reject(name(source_id), f"listed in {CSV_NAME}, file is missing")
         for source_id in labels.index[~on_disk]
     ]
     listed = set(labels.index).union(rejected)
-    rejects += [Reject(name(stem), f"has no label in {CSV_NAME}") for stem in sizes if stem not in listed]
+    rejects += [
+        Reject(name(stem), f"has no label in {CSV_NAME}")
+        for stem in sizes
+        if stem not in listed
+    ]
     labels = labels[on_disk].sort_index()
     return Listing(
         root=data_dir,
@@ -75,7 +81,9 @@ def list_slices(data_dir: Path) -> Listing:
         source_ids=list(labels.index),
         labels=labels.to_numpy(np.int8),
         rejects=tuple(sorted(rejects)),
-        fingerprint=fingerprint([csv_path], [(name(stem), size) for stem, size in sizes.items()]),
+        fingerprint=fingerprint(
+            [csv_path], [(name(stem), size) for stem, size in sizes.items()]
+        ),
     )
 
 
@@ -94,7 +102,9 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """
     table = read_csv(csv_path, ["ID", "Label"], WHERE_FROM)
     parts = table["ID"].str.rpartition("_")
-    table = pd.DataFrame({"slice": parts[0], "label": parts[2], "value": table["Label"]})
+    table = pd.DataFrame(
+        {"slice": parts[0], "label": parts[2], "value": table["Label"]}
+    )
     unknown = ~table["label"].isin(HEMORRHAGE_LABELS) | (table["slice"] == "")
     if unknown.any():
         row = unknown.idxmax()
@@ -105,7 +115,9 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     bad = ~table["value"].isin([0, 1])
     if bad.any():
         row = bad.idxmax()
-        raise UserError(f"{csv_path} line {row + 2}: Label is {table['value'][row]}, expected 0 or 1")
+        raise UserError(
+            f"{csv_path} line {row + 2}: Label is {table['value'][row]}, expected 0 or 1"
+        )
 
     rows = len(table)
     table = table.drop_duplicates()
@@ -121,7 +133,9 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     )
     incomplete = wide.isna().any(axis=1)
     for source_id in wide.index[incomplete]:
-        missing = [label for label in HEMORRHAGE_LABELS if pd.isna(wide.at[source_id, label])]
+        missing = [
+            label for label in HEMORRHAGE_LABELS if pd.isna(wide.at[source_id, label])
+        ]
         rejected[source_id] = f"{CSV_NAME} lacks its label {', '.join(missing)}"
     return wide[~incomplete].astype(np.int8), rejected
 
@@ -130,7 +144,9 @@ def _image_folder(data_dir: Path) -> Path:
     for name in FOLDER_NAMES:
         if (data_dir / name).is_dir():
             return data_dir / name
-    raise UserError(f"{data_dir} has no folder {' or '.join(FOLDER_NAMES)}; {WHERE_FROM}")
+    raise UserError(
+        f"{data_dir} has no folder {' or '.join(FOLDER_NAMES)}; {WHERE_FROM}"
+    )
 
 
 def _sizes_by_stem(folder: Path) -> dict[str, int]:

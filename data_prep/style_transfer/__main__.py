@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.command_line import DefaultsHelp, run
-from data_prep.errors import check_setting
 from data_prep.style_transfer.config import POOLINGS, StyleTransferConfig
 from data_prep.style_transfer.restyle import restyle
+from keras_medformers.support.command_line import DefaultsHelp, run
+from keras_medformers.support.errors import check_setting
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         step_size=arguments.step_size,
         pooling=arguments.pooling,
     )
-    check_setting("--batch-size", arguments.batch_size, arguments.batch_size >= 1, "at least 1")
+    check_setting(
+        "--batch-size", arguments.batch_size, arguments.batch_size >= 1, "at least 1"
+    )
     restyle(
         arguments.content,
         arguments.style,
@@ -47,7 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=DefaultsHelp,
     )
     add = parser.add_argument
-    add("--content", type=Path, required=True, metavar="DIR", help="folder with photographs, in it or below")
+    add(
+        "--content",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with photographs, in it or below",
+    )
     add(
         "--style",
         type=Path,
@@ -55,7 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a DICOM slice of head CT, seen in the brain window, or any picture",
     )
-    add("--output", type=Path, required=True, metavar="DIR", help="folder for the redrawn pictures")
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the redrawn pictures",
+    )
     add(
         "--size",
         type=int,
@@ -63,8 +77,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PX",
         help="height and width of redrawn pictures: the middle square of each, resized",
     )
-    add("--steps", type=int, default=default.steps, metavar="N", help="steps of the optimiser per picture")
-    add("--content-weight", type=float, default=default.content_weight, metavar="W", help="alpha")
+    add(
+        "--steps",
+        type=int,
+        default=default.steps,
+        metavar="N",
+        help="steps of the optimiser per picture",
+    )
+    add(
+        "--content-weight",
+        type=float,
+        default=default.content_weight,
+        metavar="W",
+        help="alpha",
+    )
     add(
         "--style-weight",
         type=float,
@@ -86,7 +112,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="imagenet|FILE|none",
         help="of VGG19: a file is as keras.applications has it without top",
     )
-    add("--batch-size", type=int, default=8, metavar="N", help="pictures to redraw at once")
+    add(
+        "--batch-size",
+        type=int,
+        default=8,
+        metavar="N",
+        help="pictures to redraw at once",
+    )
     return parser
 
 

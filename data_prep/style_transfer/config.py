@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from data_prep.errors import check_setting
+from keras_medformers.support.errors import check_setting
 
 POOLINGS = ("average", "max")
 SMALLEST_PX = 32
@@ -29,9 +29,25 @@ class StyleTransferConfig:
     pooling: str = "average"
 
     def __post_init__(self):
-        check_setting("size", self.size, self.size >= SMALLEST_PX, f"at least {SMALLEST_PX} pixels")
+        check_setting(
+            "size",
+            self.size,
+            self.size >= SMALLEST_PX,
+            f"at least {SMALLEST_PX} pixels",
+        )
         check_setting("steps", self.steps, self.steps >= 1, "at least 1")
-        check_setting("content_weight", self.content_weight, self.content_weight >= 0, "0 or more")
-        check_setting("style_weight", self.style_weight, self.style_weight > 0, "more than 0")
-        check_setting("step_size", self.step_size, 0 < self.step_size <= 255, "above 0 and at most 255")
-        check_setting("pooling", self.pooling, self.pooling in POOLINGS, " or ".join(POOLINGS))
+        check_setting(
+            "content_weight", self.content_weight, self.content_weight >= 0, "0 or more"
+        )
+        check_setting(
+            "style_weight", self.style_weight, self.style_weight > 0, "more than 0"
+        )
+        check_setting(
+            "step_size",
+            self.step_size,
+            0 < self.step_size <= 255,
+            "above 0 and at most 255",
+        )
+        check_setting(
+            "pooling", self.pooling, self.pooling in POOLINGS, " or ".join(POOLINGS)
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep.photograph import read_photograph
+from data_prep.modalities.photograph.pictures import read_photograph
 from data_prep.style_transfer.pictures import read_content
 
 ROWS = 8
@@ -17,7 +17,11 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_contact_sheet(
-    path: Path, files: Sequence[str], content_dir: Path, style: np.ndarray, output_dir: Path
+    path: Path,
+    files: Sequence[str],
+    content_dir: Path,
+    style: np.ndarray,
+    output_dir: Path,
 ) -> None:
     """Writes the sheet: a line for each of the first `ROWS` pictures.
 
@@ -31,7 +35,11 @@ def write_contact_sheet(
     size = len(style)
     lines = [_captions(size)]
     for file in files[:ROWS]:
-        pictures = (read_content(content_dir / file, size), style, read_photograph(output_dir / file))
+        pictures = (
+            read_content(content_dir / file, size),
+            style,
+            read_photograph(output_dir / file),
+        )
         lines.append(np.hstack([_with_gap(picture) for picture in pictures]))
     partial = path.with_suffix(".partial.png")
     cv2.imwrite(str(partial), np.vstack(lines)[..., ::-1])

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.errors import UserError
-from data_prep.whole_files import write_atomically, write_csv
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import write_atomically, write_csv
 
 SETTINGS_FILE = "style_transfer.json"
 LOSSES_FILE = "losses.csv"
@@ -60,11 +60,18 @@ class OutputFolder:
             raise UserError(f"--output must be a folder. Received a file: {path}")
         held = self._held_settings()
         if held is None and path.exists() and any(path.iterdir()):
-            raise UserError(f"--output {path} holds other files; name a new or empty folder")
+            raise UserError(
+                f"--output {path} holds other files; name a new or empty folder"
+            )
         rows = self._rows()
         if rows and held != self.settings:
-            differing = sorted(name for name in self.settings if held.get(name) != self.settings[name])
-            changes = ", ".join(f"{name}={held.get(name)}, now {self.settings[name]}" for name in differing)
+            differing = sorted(
+                name for name in self.settings if held.get(name) != self.settings[name]
+            )
+            changes = ", ".join(
+                f"{name}={held.get(name)}, now {self.settings[name]}"
+                for name in differing
+            )
             raise UserError(
                 f"--output {path} holds pictures made with other settings ({changes}); "
                 "name another folder, or remove this one"
@@ -78,14 +85,18 @@ class OutputFolder:
     def add(self, file: str, losses: Losses) -> None:
         """Notes that a picture is done."""
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow([file, *(f"{loss:.6g}" for loss in losses)])
+        csv.writer(line, lineterminator="\n").writerow(
+            [file, *(f"{loss:.6g}" for loss in losses)]
+        )
         with (self.path / LOSSES_FILE).open("a") as table:
             table.write(line.getvalue())
 
     def describe(self, summary: dict) -> None:
         """Writes the settings and what there is to say of the pictures."""
         content = {"settings": self.settings} | summary
-        write_atomically(self.path / SETTINGS_FILE, json.dumps(content, indent=2) + "\n")
+        write_atomically(
+            self.path / SETTINGS_FILE, json.dumps(content, indent=2) + "\n"
+        )
 
     def _held_settings(self) -> dict | None:
         path = self.path / SETTINGS_FILE
@@ -94,7 +105,9 @@ class OutputFolder:
         try:
             return json.loads(path.read_text())["settings"]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path} is damaged; remove {self.path} and begin anew") from None
+            raise UserError(
+                f"{path} is damaged; remove {self.path} and begin anew"
+            ) from None
 
     def _rows(self) -> list[list[str]]:
         """The rows of pictures that are there; a row that was being written when the power went is not."""
@@ -103,4 +116,8 @@ class OutputFolder:
             return []
         whole = path.read_text().rpartition("\n")[0]
         rows = list(csv.reader(io.StringIO(whole)))[1:]
-        return [row for row in rows if len(row) == len(HEADER) and (self.path / row[0]).is_file()]
+        return [
+            row
+            for row in rows
+            if len(row) == len(HEADER) and (self.path / row[0]).is_file()
+        ]

@@ -3,11 +3,17 @@
 import keras
 import tensorflow as tf
 
-from data_prep.errors import UserError
 from keras_medformers.models.backbones import build_backbone
+from keras_medformers.support.errors import UserError
 
 CONTENT_LAYER = "block4_conv2"
-STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+STYLE_LAYERS = (
+    "block1_conv1",
+    "block2_conv1",
+    "block3_conv1",
+    "block4_conv1",
+    "block5_conv1",
+)
 
 
 def feature_extractor(weights: str | None, size: int, pooling: str) -> keras.Model:
@@ -35,7 +41,9 @@ def feature_extractor(weights: str | None, size: int, pooling: str) -> keras.Mod
         _see_contrast(vgg)
     if pooling == "average":
         vgg = _with_average_pooling(vgg)
-    outputs = [vgg.get_layer(f"vgg19_{name}").output for name in (CONTENT_LAYER, *STYLE_LAYERS)]
+    outputs = [
+        vgg.get_layer(f"vgg19_{name}").output for name in (CONTENT_LAYER, *STYLE_LAYERS)
+    ]
     return keras.Model(vgg.inputs[0], outputs)
 
 
@@ -43,13 +51,17 @@ def _see_contrast(vgg: keras.Model) -> None:
     """Takes the mean off random kernels, which in a stack would see brightness and little else."""
     for layer in vgg.layers:
         if isinstance(layer, keras.layers.Conv2D):
-            layer.kernel.assign(layer.kernel - tf.reduce_mean(layer.kernel.value, axis=(0, 1, 2)))
+            layer.kernel.assign(
+                layer.kernel - tf.reduce_mean(layer.kernel.value, axis=(0, 1, 2))
+            )
 
 
 def _with_average_pooling(vgg: keras.Model) -> keras.Model:
     def exchange(layer):
         if isinstance(layer, keras.layers.MaxPooling2D):
-            return keras.layers.AveragePooling2D(layer.pool_size, layer.strides, name=layer.name)
+            return keras.layers.AveragePooling2D(
+                layer.pool_size, layer.strides, name=layer.name
+            )
         return layer.__class__.from_config(layer.get_config())
 
     copy = keras.models.clone_model(vgg, clone_function=exchange)

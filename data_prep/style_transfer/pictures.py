@@ -9,10 +9,13 @@ import numpy as np
 from PIL import Image
 
 from data_prep.datasets.lists import PICTURE_SUFFIXES, pictures_below
-from data_prep.dicom_ct import UnreadableSlice, read_slice
-from data_prep.errors import UserError
-from data_prep.photograph import UnreadablePhotograph, read_photograph
-from data_prep.schema import WINDOWS_HU
+from data_prep.modalities.head_ct.dicom import UnreadableSlice, read_slice
+from data_prep.modalities.photograph.pictures import (
+    UnreadablePhotograph,
+    read_photograph,
+)
+from data_prep.records.schema import WINDOWS_HU
+from keras_medformers.support.errors import UserError
 
 JPEG_OPTIONS = {"format": "JPEG", "quality": 95, "subsampling": 0}
 PNG_OPTIONS = {"format": "PNG"}
@@ -27,11 +30,17 @@ def pictures_in(folder: Path) -> list[str]:
         UserError: The folder is not there or has no picture.
     """
     if not folder.is_dir():
-        raise UserError(f"--content {folder} is no folder; give one with pictures in it or below")
+        raise UserError(
+            f"--content {folder} is no folder; give one with pictures in it or below"
+        )
     files = pictures_below(folder)
     if not files:
-        raise UserError(f"--content {folder} has no picture ({', '.join(PICTURE_SUFFIXES)}) in it or below")
-    return sorted(files, key=lambda file: (hashlib.blake2b(file.encode()).digest(), file))
+        raise UserError(
+            f"--content {folder} has no picture ({', '.join(PICTURE_SUFFIXES)}) in it or below"
+        )
+    return sorted(
+        files, key=lambda file: (hashlib.blake2b(file.encode()).digest(), file)
+    )
 
 
 def read_content(path: Path, size: int) -> np.ndarray:
@@ -66,7 +75,9 @@ def read_style(path: Path, size: int) -> np.ndarray:
             f"--style {path} is neither a picture (it {not_a_picture}) nor a CT slice (it: {error.reason})"
         ) from error
     level, width = WINDOWS_HU["brain"]
-    grey = np.rint(np.clip((hu.astype(np.float32) - level) / width + 0.5, 0, 1) * 255).astype(np.uint8)
+    grey = np.rint(
+        np.clip((hu.astype(np.float32) - level) / width + 0.5, 0, 1) * 255
+    ).astype(np.uint8)
     return middle_square(np.repeat(grey[..., None], 3, axis=-1), size)
 
 

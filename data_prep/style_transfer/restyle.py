@@ -11,15 +11,20 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.datasets.base import Reject
-from data_prep.errors import UserError
-from data_prep.photograph import UnreadablePhotograph
-from data_prep.quiet_tensorflow import import_tensorflow
-from data_prep.schema import REJECTS_NAME
+from data_prep.modalities.photograph.pictures import UnreadablePhotograph
+from data_prep.records.schema import REJECTS_NAME
 from data_prep.style_transfer.config import StyleTransferConfig
 from data_prep.style_transfer.contact_sheet import ROWS, write_contact_sheet
 from data_prep.style_transfer.folder import OutputFolder
-from data_prep.style_transfer.pictures import pictures_in, read_content, read_style, write_picture
-from data_prep.whole_files import write_csv
+from data_prep.style_transfer.pictures import (
+    pictures_in,
+    read_content,
+    read_style,
+    write_picture,
+)
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from keras_medformers.support.whole_files import write_csv
 
 CONTACT_SHEET_FILE = "contact_sheet.png"
 IMAGENET = "imagenet"
@@ -58,19 +63,27 @@ def restyle(
     """
     content_dir, output_dir = content_dir.resolve(), output_dir.resolve()
     if output_dir.is_relative_to(content_dir) or content_dir.is_relative_to(output_dir):
-        raise UserError(f"--content {content_dir} and --output {output_dir} lie in each other; move one out")
+        raise UserError(
+            f"--content {content_dir} and --output {output_dir} lie in each other; move one out"
+        )
     files = pictures_in(content_dir)
     style = read_style(style_path, config.size)
-    folder = OutputFolder(output_dir, _settings(config, content_dir, style_path, weights))
+    folder = OutputFolder(
+        output_dir, _settings(config, content_dir, style_path, weights)
+    )
     done = folder.claim()
     missing = [file for file in files if file not in done]
-    log.info("%s: %d pictures to redraw, %d are done.", content_dir, len(missing), len(done))
+    log.info(
+        "%s: %d pictures to redraw, %d are done.", content_dir, len(missing), len(done)
+    )
     rejects = []
     batches = _batches(content_dir, missing, config.size, batch_size, rejects)
     first = next(batches, None)
     if first is not None:
         transfer = _transfer(style, weights, batch_size, config)
-        with tqdm(total=len(missing), desc="style transfer", unit="picture", disable=None) as bar:
+        with tqdm(
+            total=len(missing), desc="style transfer", unit="picture", disable=None
+        ) as bar:
             for batch in itertools.chain([first], batches):
                 shown = len(done)
                 done |= _redraw(transfer, batch, folder)
@@ -78,7 +91,11 @@ def restyle(
                 if shown < ROWS:
                     sheet = [file for file in files if file in done]
                     write_contact_sheet(
-                        output_dir / CONTACT_SHEET_FILE, sheet, content_dir, style, output_dir
+                        output_dir / CONTACT_SHEET_FILE,
+                        sheet,
+                        content_dir,
+                        style,
+                        output_dir,
                     )
     write_csv(output_dir / REJECTS_NAME, Reject._fields, sorted(rejects))
     if not done:
@@ -89,15 +106,23 @@ def restyle(
     summary = {"pictures": len(done), "rejects": len(rejects)}
     folder.describe(summary)
     log.info(
-        "%s: %d pictures; %d set aside, see %s there.", output_dir, len(done), len(rejects), REJECTS_NAME
+        "%s: %d pictures; %d set aside, see %s there.",
+        output_dir,
+        len(done),
+        len(rejects),
+        REJECTS_NAME,
     )
     return summary
 
 
-def _settings(config: StyleTransferConfig, content_dir: Path, style_path: Path, weights: str) -> dict:
+def _settings(
+    config: StyleTransferConfig, content_dir: Path, style_path: Path, weights: str
+) -> dict:
     if weights not in (IMAGENET, UNTRAINED):
         if not Path(weights).is_file():
-            raise UserError(f"--weights {weights} is no file; give one, {IMAGENET} or {UNTRAINED}")
+            raise UserError(
+                f"--weights {weights} is no file; give one, {IMAGENET} or {UNTRAINED}"
+            )
         weights = _sha256(Path(weights))
     return asdict(config) | {
         "content": str(content_dir),
@@ -112,7 +137,11 @@ def _sha256(path: Path) -> str:
 
 
 def _batches(
-    content_dir: Path, files: list[str], size: int, batch_size: int, rejects: list[Reject]
+    content_dir: Path,
+    files: list[str],
+    size: int,
+    batch_size: int,
+    rejects: list[Reject],
 ) -> Iterator[list[tuple[str, np.ndarray]]]:
     """Batches of file and picture; adds what cannot be read to `rejects`."""
 
@@ -127,7 +156,9 @@ def _batches(
     return iter(lambda: list(itertools.islice(pictures, batch_size)), [])
 
 
-def _transfer(style: np.ndarray, weights: str, batch_size: int, config: StyleTransferConfig):
+def _transfer(
+    style: np.ndarray, weights: str, batch_size: int, config: StyleTransferConfig
+):
     import_tensorflow()
     from data_prep.style_transfer.transfer import StyleTransfer
 
@@ -136,10 +167,14 @@ def _transfer(style: np.ndarray, weights: str, batch_size: int, config: StyleTra
             "UNTRAINED VGG19: no pretrained weights were asked for. Good for trying the program, not for "
             "results."
         )
-    return StyleTransfer(style, None if weights == UNTRAINED else weights, batch_size, config)
+    return StyleTransfer(
+        style, None if weights == UNTRAINED else weights, batch_size, config
+    )
 
 
-def _redraw(transfer, batch: list[tuple[str, np.ndarray]], folder: OutputFolder) -> set[str]:
+def _redraw(
+    transfer, batch: list[tuple[str, np.ndarray]], folder: OutputFolder
+) -> set[str]:
     """Redraws a batch and writes its pictures; returns their files."""
     files, contents = zip(*batch, strict=True)
     pictures, losses = transfer.restyle(np.stack(contents))

@@ -6,7 +6,12 @@ import tensorflow as tf
 
 from data_prep.style_transfer.config import StyleTransferConfig
 from data_prep.style_transfer.folder import Losses
-from data_prep.style_transfer.network import content_loss, feature_extractor, gram_matrices, style_loss
+from data_prep.style_transfer.network import (
+    content_loss,
+    feature_extractor,
+    gram_matrices,
+    style_loss,
+)
 
 
 class StyleTransfer:
@@ -26,7 +31,11 @@ class StyleTransfer:
     """
 
     def __init__(
-        self, style: np.ndarray, weights: str | None, batch_size: int, config: StyleTransferConfig
+        self,
+        style: np.ndarray,
+        weights: str | None,
+        batch_size: int,
+        config: StyleTransferConfig,
     ):
         self._config = config
         self._extractor = feature_extractor(weights, config.size, config.pooling)
@@ -34,10 +43,14 @@ class StyleTransfer:
         self._scales = [1 / tf.reduce_mean(maps) for maps in style_features]
         _, *scaled = self._features(style[None].astype("float32"))
         self._style_grams = [gram_matrices(maps) for maps in scaled]
-        self._pictures = keras.Variable(np.zeros((batch_size, config.size, config.size, 3), "float32"))
+        self._pictures = keras.Variable(
+            np.zeros((batch_size, config.size, config.size, 3), "float32")
+        )
         self._optimizer = keras.optimizers.Adam(config.step_size)
         self._optimizer.build([self._pictures])
-        self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
+        self._fresh_optimizer = [
+            variable.numpy() for variable in self._optimizer.variables
+        ]
         self._step = tf.function(self._one_step)
         self._measure = tf.function(self._losses)
 
@@ -55,7 +68,9 @@ class StyleTransfer:
         fill = np.repeat(contents[-1:], self._pictures.shape[0] - count, axis=0)
         filled = np.concatenate([contents, fill])
         self._pictures.assign(filled.astype("float32"))
-        for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
+        for variable, value in zip(
+            self._optimizer.variables, self._fresh_optimizer, strict=True
+        ):
             variable.assign(value)
         wanted = self._features(self._pictures)[0]
         _, style_before = self._measure(wanted)
@@ -79,7 +94,9 @@ class StyleTransfer:
 
     def _losses(self, wanted):
         content_features, *style_features = self._features(self._pictures)
-        return content_loss(content_features, wanted), style_loss(style_features, self._style_grams)
+        return content_loss(content_features, wanted), style_loss(
+            style_features, self._style_grams
+        )
 
     def _total(self, content, style):
         return self._config.content_weight * content + self._config.style_weight * style
@@ -87,5 +104,7 @@ class StyleTransfer:
     def _one_step(self, wanted):
         with tf.GradientTape() as tape:
             loss = self._total(*self._losses(wanted))
-        self._optimizer.apply(tape.gradient(loss, [self._pictures.value]), [self._pictures])
+        self._optimizer.apply(
+            tape.gradient(loss, [self._pictures.value]), [self._pictures]
+        )
         self._pictures.assign(tf.clip_by_value(self._pictures.value, 0.0, 255.0))

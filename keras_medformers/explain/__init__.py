@@ -7,8 +7,16 @@ from keras_medformers.explain.attention_rollout import (
     class_attention,
     has_class_attention,
 )
-from keras_medformers.explain.effective_receptive_field import ReceptiveField, effective_receptive_field
-from keras_medformers.explain.feature_maps import backbone_maps, has_projections, map_redundancy, map_tensors
+from keras_medformers.explain.effective_receptive_field import (
+    ReceptiveField,
+    effective_receptive_field,
+)
+from keras_medformers.explain.feature_maps import (
+    backbone_maps,
+    has_projections,
+    map_redundancy,
+    map_tensors,
+)
 from keras_medformers.explain.grad_cam import grad_cam
 from keras_medformers.explain.layer_outputs import encoders_of, layer_outputs
 from keras_medformers.explain.overlay import overlay, place_on_picture

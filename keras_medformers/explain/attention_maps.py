@@ -29,13 +29,19 @@ def attention_maps(model, inputs, encoder=-1, batch_size=8):
     """
     encoders = expect_encoders(model)
     if not isinstance(encoder, int) or not -len(encoders) <= encoder < len(encoders):
-        raise ValueError(f"Expected encoder in {-len(encoders)}...{len(encoders) - 1}. Received: {encoder=}")
+        raise ValueError(
+            f"Expected encoder in {-len(encoders)}...{len(encoders) - 1}. Received: {encoder=}"
+        )
     layer = encoders[encoder]
     batches = layer_outputs(model, inputs, {"tokens": layer.input}, batch_size)
-    return np.concatenate([attention_of(layer, outputs["tokens"]) for outputs in batches])
+    return np.concatenate(
+        [attention_of(layer, outputs["tokens"]) for outputs in batches]
+    )
 
 
 def attention_of(encoder, tokens):
     """The attention maps of a `TransformerBlock` for the tokens that it takes, as a float32 numpy array."""
-    maps = encoder.attention_maps(keras.ops.cast(keras.ops.convert_to_tensor(tokens), encoder.compute_dtype))
+    maps = encoder.attention_maps(
+        keras.ops.cast(keras.ops.convert_to_tensor(tokens), encoder.compute_dtype)
+    )
     return keras.ops.convert_to_numpy(keras.ops.cast(maps, "float32"))

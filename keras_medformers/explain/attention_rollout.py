@@ -23,7 +23,11 @@ def has_class_attention(model):
     """Whether the model is a vision transformer with a class token before the tokens of its patches."""
     layers = {layer.name: layer for layer in model.layers}
     encoders = encoders_of(model)
-    if PATCHES not in layers or not encoders or any(layer.attention != "mhsa" for layer in encoders):
+    if (
+        PATCHES not in layers
+        or not encoders
+        or any(layer.attention != "mhsa" for layer in encoders)
+    ):
         return False
     height, width = layers[PATCHES].output.shape[1:3]
     return all(layer.output.shape[1] == height * width + 1 for layer in encoders)
@@ -60,7 +64,9 @@ def attention_rollout(model, images, resize=True, batch_size=8):
             step = 0.5 * attention + 0.5 * np.eye(attention.shape[-1], dtype="float32")
             reached = step if reached is None else step @ reached
         rows.append(reached[:, 0, 1:])
-    return _as_maps(np.concatenate(rows), grid, np.shape(images)[1:3] if resize else None)
+    return _as_maps(
+        np.concatenate(rows), grid, np.shape(images)[1:3] if resize else None
+    )
 
 
 def class_attention(model, images, class_index, resize=True, batch_size=2):
@@ -102,19 +108,25 @@ def class_attention(model, images, class_index, resize=True, batch_size=2):
             f"Received: {class_index=}"
         )
     if indices.min() < 0 or indices.max() >= classes:
-        raise ValueError(f"Expected class_index in 0...{classes - 1}. Received: {class_index=}")
+        raise ValueError(
+            f"Expected class_index in 0...{classes - 1}. Received: {class_index=}"
+        )
     indices, rows = np.broadcast_to(indices, len(images)), []
     tokens = grid[0] * grid[1] + 1
     for start in range(0, len(images), batch_size):
         batch = ops.convert_to_tensor(images[start : start + batch_size])
-        wanted = ops.one_hot(ops.convert_to_tensor(indices[start : start + batch_size]), classes)
+        wanted = ops.one_hot(
+            ops.convert_to_tensor(indices[start : start + batch_size]), classes
+        )
         shape = (len(encoders), len(batch), encoders[0].num_heads, tokens, tokens)
         gradient, maps = gradient_of_sum(
             _logit_of_shifts(model, encoders, batch, wanted), np.zeros(shape, "float32")
         )
         reached = np.eye(tokens, dtype="float32")[None]
         for of_encoder, slope in zip(maps, gradient, strict=True):
-            relevance = np.maximum(ops.convert_to_numpy(of_encoder) * slope, 0).mean(axis=1)
+            relevance = np.maximum(ops.convert_to_numpy(of_encoder) * slope, 0).mean(
+                axis=1
+            )
             reached = reached + relevance @ reached
         rows.append(reached[:, 0, 1:])
     return _as_maps(np.concatenate(rows), grid, images.shape[1:3] if resize else None)
@@ -156,7 +168,9 @@ def _shifted_attention(encoders, shifts):
         return transform_attention
 
     for index, layer in enumerate(encoders):
-        layer.attn.transform_attention = shifted(layer.attn.transform_attention, shifts[index])
+        layer.attn.transform_attention = shifted(
+            layer.attn.transform_attention, shifts[index]
+        )
     try:
         yield maps
     finally:
@@ -172,6 +186,9 @@ def _as_maps(rows, grid, size):
     if size is None:
         return maps
     resized = keras.ops.image.resize(
-        maps[..., None], tuple(size), interpolation="bilinear", data_format="channels_last"
+        maps[..., None],
+        tuple(size),
+        interpolation="bilinear",
+        data_format="channels_last",
     )
     return np.clip(ops.convert_to_numpy(resized)[..., 0], 0, 1)

@@ -42,12 +42,18 @@ class ReceptiveField:
             Luo et al., 2016, section 4: "the square root of the number of pixels within the ERF".
         """
         greatest = self.map.max()
-        return float(np.sqrt((self.map >= LUO_SHARE * greatest).sum())) if greatest > 0 else 0.0
+        return (
+            float(np.sqrt((self.map >= LUO_SHARE * greatest).sum()))
+            if greatest > 0
+            else 0.0
+        )
 
     def __add__(self, other):
         """The mean over the images of both."""
         images = self.images + other.images
-        return ReceptiveField((self.images * self.map + other.images * other.map) / images, images)
+        return ReceptiveField(
+            (self.images * self.map + other.images * other.map) / images, images
+        )
 
     def square_root(self):
         """The same of the square roots of the map, in which what is faint shows."""
@@ -90,7 +96,9 @@ def effective_receptive_field(model, images, layer_name="feature_map", signed=Fa
             raise ValueError(
                 f"Expected images of shape (height, width, channels){size}. Received: {image.shape}"
             )
-        gradient, _ = gradient_of_sum(lambda x: (_centre(to_map(x, training=False)), ()), image[None])
+        gradient, _ = gradient_of_sum(
+            lambda x: (_centre(to_map(x, training=False)), ()), image[None]
+        )
         gradient = gradient[0].astype("float64")
         gradient = gradient.sum(axis=-1) if signed else np.abs(gradient).sum(axis=-1)
         total, count = gradient if total is None else total + gradient, count + 1
@@ -106,7 +114,11 @@ def _centre(maps):
 
 def _map_of(model, layer_name):
     layers = {layer.name: layer for layer in model.layers}
-    fitting = [name for name, layer in layers.items() if len(getattr(layer.output, "shape", ())) == 4]
+    fitting = [
+        name
+        for name, layer in layers.items()
+        if len(getattr(layer.output, "shape", ())) == 4
+    ]
     if layer_name not in fitting or len(model.inputs) != 1:
         raise ValueError(
             "Expected layer_name to be a layer with an output of shape (batch, height, width, channels) of a "

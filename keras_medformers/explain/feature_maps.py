@@ -31,7 +31,9 @@ def backbone_maps(model, inputs, projected=False, batch_size=8):
     """
     tensors = map_tensors(model, projected)
     batches = list(layer_outputs(model, inputs, tensors, batch_size))
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in tensors}
+    return {
+        name: np.concatenate([batch[name] for batch in batches]) for name in tensors
+    }
 
 
 def map_tensors(model, projected=False):
@@ -42,7 +44,9 @@ def map_tensors(model, projected=False):
     """
     names = backbone_instances(model)
     if not names:
-        raise ValueError(f"Expected a model on CNN backbones. Received: model {model.name!r} without any")
+        raise ValueError(
+            f"Expected a model on CNN backbones. Received: model {model.name!r} without any"
+        )
     suffix = PROJECTION if projected else MAP
     layers = {layer.name: layer for layer in model.layers}
     if any(name + suffix not in layers for name in names):

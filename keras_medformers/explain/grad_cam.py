@@ -75,7 +75,9 @@ def grad_cam(
         batch = ops.convert_to_tensor(images[part])
         classes = None if class_index is None else class_index[part]
         shift = np.zeros(to_maps.compute_output_shape(batch.shape), "float32")
-        gradient, further = gradient_of_sum(_score_of_shift(model, layer, batch, classes), shift)
+        gradient, further = gradient_of_sum(
+            _score_of_shift(model, layer, batch, classes), shift
+        )
         maps, of_batch = map(ops.convert_to_numpy, further)
         logits.append(of_batch)
         if grid is not None:
@@ -102,7 +104,11 @@ def _score_of_shift(model, layer, batch, classes):
                 f"Expected a layer that the model calls once. Received: layer_name={layer.name!r}, "
                 f"called {len(outputs)} times"
             )
-        chosen = ops.argmax(logits, -1) if classes is None else ops.convert_to_tensor(classes)
+        chosen = (
+            ops.argmax(logits, -1)
+            if classes is None
+            else ops.convert_to_tensor(classes)
+        )
         wanted = logits * ops.one_hot(chosen, logits.shape[-1])
         return wanted, (ops.cast(outputs[0], "float32"), logits)
 
@@ -142,12 +148,18 @@ def _heat(maps, gradient):
 
 
 def _resized(heat, size):
-    resized = ops.image.resize(heat[..., None], size, interpolation="bilinear", data_format="channels_last")
+    resized = ops.image.resize(
+        heat[..., None], size, interpolation="bilinear", data_format="channels_last"
+    )
     return np.clip(ops.convert_to_numpy(resized)[..., 0], 0, 1)
 
 
 def _checked_layer(model, layer_name, grid):
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+    if (
+        len(model.inputs) != 1
+        or len(model.outputs) != 1
+        or len(model.outputs[0].shape) != 2
+    ):
         raise ValueError(
             "Expected a model with one input and one output of shape (batch, classes). Received: outputs "
             f"{[tuple(x.shape) for x in model.outputs]} of {len(model.inputs)} inputs"
@@ -155,17 +167,29 @@ def _checked_layer(model, layer_name, grid):
     rank, wanted = 4, "(batch, height, width, channels)"
     if grid is not None:
         rank, wanted = 3, "(batch, tokens, channels)"
-    layers = {layer.name: layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
+    layers = {
+        layer.name: layer
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    }
     fitting = [name for name, layer in layers.items() if len(_shape(layer)) == rank]
     if layer_name not in fitting:
         raise ValueError(
             f"Expected layer_name to be a layer of model {model.name!r} with an output of shape {wanted}. "
             f"Received: layer_name={layer_name!r}"
-            + (f" with shape {_shape(layers[layer_name])}" if layer_name in layers else "")
+            + (
+                f" with shape {_shape(layers[layer_name])}"
+                if layer_name in layers
+                else ""
+            )
             + f". The last that fit: {', '.join(fitting[-LAYERS_NAMED:]) or 'none'}"
         )
     layer = layers[layer_name]
-    if grid is not None and _shape(layer)[1] not in (None, grid[0] * grid[1], grid[0] * grid[1] + 1):
+    if grid is not None and _shape(layer)[1] not in (
+        None,
+        grid[0] * grid[1],
+        grid[0] * grid[1] + 1,
+    ):
         raise ValueError(
             f"Expected grid=(height, width) with height * width = {_shape(layer)[1]}, the number of tokens "
             f"of layer {layer_name!r}, or one less, without a class token. Received: {grid=}"
@@ -188,5 +212,7 @@ def _checked_classes(class_index, count, num_classes):
             f"Received: {class_index=}"
         )
     if indices.min() < 0 or indices.max() >= num_classes:
-        raise ValueError(f"Expected class_index in 0...{num_classes - 1}. Received: {class_index=}")
+        raise ValueError(
+            f"Expected class_index in 0...{num_classes - 1}. Received: {class_index=}"
+        )
     return np.broadcast_to(indices, count)

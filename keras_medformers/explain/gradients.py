@@ -30,7 +30,9 @@ def gradient_of_sum(function, x):
         values, further = function(x)
         return keras.ops.sum(values), further
 
-    gradient, further = _GRADIENTS[backend](summed, keras.ops.convert_to_tensor(np.asarray(x)))
+    gradient, further = _GRADIENTS[backend](
+        summed, keras.ops.convert_to_tensor(np.asarray(x))
+    )
     return keras.ops.convert_to_numpy(gradient), further
 
 
@@ -40,7 +42,9 @@ def _with_tensorflow(function, x):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         total, further = function(x)
-    return tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO), further
+    return tape.gradient(
+        total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    ), further
 
 
 def _with_jax(function, x):

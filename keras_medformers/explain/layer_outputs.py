@@ -49,7 +49,9 @@ def layer_outputs(model, inputs, tensors, batch_size=8):
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"Expected batch_size of at least 1. Received: {batch_size=}")
     if len(model.inputs) != 1:
-        raise ValueError(f"Expected a model with one input. Received: {len(model.inputs)} inputs")
+        raise ValueError(
+            f"Expected a model with one input. Received: {len(model.inputs)} inputs"
+        )
     inside = keras.Model(model.inputs[0], tensors)
     for start in range(0, len(inputs), batch_size):
         # Called eagerly, a functional model holds on to what every layer gave: gigabytes for four backbones.

@@ -27,15 +27,24 @@ def overlay(image, heat, alpha=0.7, colour_map=COLOUR_MAP):
     from matplotlib import colormaps
 
     image, heat = np.asarray(image), np.asarray(heat)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] != 3:
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or image.ndim == 3
+        and image.shape[2] != 3
+    ):
         raise ValueError(
             "Expected a uint8 image of shape (height, width, 3) or (height, width). "
             f"Received: {image.dtype} of shape {image.shape}"
         )
     if heat.shape != image.shape[:2]:
-        raise ValueError(f"Expected heat of the image's size {image.shape[:2]}. Received: {heat.shape}")
+        raise ValueError(
+            f"Expected heat of the image's size {image.shape[:2]}. Received: {heat.shape}"
+        )
     if not (heat >= 0).all() or not (heat <= 1).all():
-        raise ValueError(f"Expected heat in [0, 1]. Received: values in [{heat.min()}, {heat.max()}]")
+        raise ValueError(
+            f"Expected heat in [0, 1]. Received: values in [{heat.min()}, {heat.max()}]"
+        )
     if not 0 <= alpha <= 1:
         raise ValueError(f"Expected alpha in [0, 1]. Received: {alpha=}")
     picture = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
@@ -64,7 +73,9 @@ def place_on_picture(heat, height, width, crop_fraction=None):
     if crop_fraction is None:
         return _resized(heat, (height, width))
     if not 0 < crop_fraction <= 1:
-        raise ValueError(f"Expected crop_fraction in (0, 1]. Received: {crop_fraction=}")
+        raise ValueError(
+            f"Expected crop_fraction in (0, 1]. Received: {crop_fraction=}"
+        )
     side = max(1, round(crop_fraction * min(height, width)))
     top, left = (height - side) // 2, (width - side) // 2
     placed = np.zeros((height, width), "float32")

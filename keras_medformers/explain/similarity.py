@@ -44,7 +44,9 @@ def cosine_to_last(outputs):
         float64 array `(tensors, images)`.
     """
     directions = [_directions(tokens) for tokens in outputs]
-    return np.stack([(tokens * directions[-1]).sum(-1).mean(-1) for tokens in directions])
+    return np.stack(
+        [(tokens * directions[-1]).sum(-1).mean(-1) for tokens in directions]
+    )
 
 
 def _directions(tokens):

@@ -13,7 +13,10 @@ from keras_medformers.layers.inverted_residual_mlp import InvertedResidualMlp
 from keras_medformers.layers.map_attention import ChannelAttention, SpatialAttention
 from keras_medformers.layers.nystrom_attention import NystromAttention
 from keras_medformers.layers.patch_merging import PatchMerging
-from keras_medformers.layers.performer_attention import PerformerAttention, redraw_random_features
+from keras_medformers.layers.performer_attention import (
+    PerformerAttention,
+    redraw_random_features,
+)
 from keras_medformers.layers.position_embedding import PositionEmbedding
 from keras_medformers.layers.re_attention import ReAttention
 from keras_medformers.layers.resize_and_crop import ResizeAndCrop

@@ -41,7 +41,9 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         for argument, value in (("num_heads", num_heads), ("head_dim", head_dim)):
             if value is not None and value < 1:
-                raise ValueError(f"Expected `{argument}` of at least 1. Received: {argument}={value}")
+                raise ValueError(
+                    f"Expected `{argument}` of at least 1. Received: {argument}={value}"
+                )
         self.num_heads = num_heads
         self.head_dim = head_dim
         self.qkv_bias = qkv_bias
@@ -59,7 +61,10 @@ class SelfAttention(keras.layers.Layer):
         )
         self.qkv.build(input_shape)
         self.proj = keras.layers.Dense(
-            channels, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="proj"
+            channels,
+            kernel_initializer=small_normal(),
+            dtype=self.dtype_policy,
+            name="proj",
         )
         self.proj.build((*input_shape[:-1], width))
 
@@ -68,14 +73,22 @@ class SelfAttention(keras.layers.Layer):
         mixed = ops.matmul(attention, value)
         mixed = ops.transpose(mixed, (0, 2, 1, 3))
         length = ops.shape(tokens)[1]
-        return self.proj(ops.reshape(mixed, (-1, length, self.num_heads * self._head_dim)))
+        return self.proj(
+            ops.reshape(mixed, (-1, length, self.num_heads * self._head_dim))
+        )
 
     def attend(self, tokens, training=None):
         """Attention maps `(batch, heads, tokens, tokens)` and values `(batch, heads, tokens, head_dim)`."""
         length = ops.shape(tokens)[1]
-        qkv = ops.reshape(self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim))
-        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0)
-        scores = ops.matmul(query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2)))
+        qkv = ops.reshape(
+            self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim)
+        )
+        query, key, value = ops.unstack(
+            ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0
+        )
+        scores = ops.matmul(
+            query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2))
+        )
         return self.transform_attention(ops.softmax(scores, axis=-1), training), value
 
     def transform_attention(self, attention, training):

@@ -21,7 +21,9 @@ class CaffePixels(keras.layers.Layer):
     """
 
     def call(self, pixels):
-        return ops.flip(pixels, axis=-1) - ops.convert_to_tensor(IMAGENET_MEAN_BGR, pixels.dtype)
+        return ops.flip(pixels, axis=-1) - ops.convert_to_tensor(
+            IMAGENET_MEAN_BGR, pixels.dtype
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape

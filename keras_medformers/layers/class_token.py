@@ -19,10 +19,14 @@ class ClassToken(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        self.token = self.add_weight(name="token", shape=(1, 1, input_shape[-1]), initializer="zeros")
+        self.token = self.add_weight(
+            name="token", shape=(1, 1, input_shape[-1]), initializer="zeros"
+        )
 
     def call(self, tokens):
-        first = ops.broadcast_to(self.token, (ops.shape(tokens)[0], 1, tokens.shape[-1]))
+        first = ops.broadcast_to(
+            self.token, (ops.shape(tokens)[0], 1, tokens.shape[-1])
+        )
         return ops.concatenate([first, tokens], axis=1)
 
     def compute_output_shape(self, input_shape):

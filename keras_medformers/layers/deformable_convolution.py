@@ -44,7 +44,9 @@ class DeformableConv2D(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"Expected `kernel_size` to be odd. Received: kernel_size={kernel_size}")
+            raise ValueError(
+                f"Expected `kernel_size` to be odd. Received: kernel_size={kernel_size}"
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
@@ -60,16 +62,25 @@ class DeformableConv2D(keras.layers.Layer):
             initializer=self.kernel_initializer,
         )
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+            self.bias = self.add_weight(
+                name="bias", shape=(self.filters,), initializer="zeros"
+            )
         self.offset = keras.layers.Conv2D(
-            2 * taps, self.kernel_size, self.strides, data_format="channels_last",
-            kernel_initializer="zeros", dtype=self.dtype_policy, name="offset",
+            2 * taps,
+            self.kernel_size,
+            self.strides,
+            data_format="channels_last",
+            kernel_initializer="zeros",
+            dtype=self.dtype_policy,
+            name="offset",
         )
         self.offset.build((None, None, None, channels))
 
     def call(self, x):
         margin = self.kernel_size // 2
-        offsets = self.offset(ops.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0))))
+        offsets = self.offset(
+            ops.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        )
         taps = self.kernel_size**2
         _, height, width, _ = ops.shape(offsets)
         rows, columns = self._positions(offsets, height, width)
@@ -84,7 +95,9 @@ class DeformableConv2D(keras.layers.Layer):
         offsets = ops.cast(offsets, "float32")
         offsets = ops.reshape(offsets, (-1, height, width, self.kernel_size**2, 2))
         tap = ops.arange(self.kernel_size, dtype="float32") - self.kernel_size // 2
-        tap_rows, tap_columns = (ops.reshape(t, (-1,)) for t in ops.meshgrid(tap, tap, indexing="ij"))
+        tap_rows, tap_columns = (
+            ops.reshape(t, (-1,)) for t in ops.meshgrid(tap, tap, indexing="ij")
+        )
         rows = ops.cast(ops.arange(height) * self.strides, "float32")
         columns = ops.cast(ops.arange(width) * self.strides, "float32")
         rows = ops.reshape(rows, (1, -1, 1, 1)) + tap_rows + offsets[..., 0]
@@ -94,7 +107,11 @@ class DeformableConv2D(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, _ = input_shape
-        return (batch, *(size and -(-size // self.strides) for size in sizes), self.filters)
+        return (
+            batch,
+            *(size and -(-size // self.strides) for size in sizes),
+            self.filters,
+        )
 
     def get_config(self):
         return {
@@ -123,11 +140,16 @@ def sample_bilinear(x, rows, columns):
     """
     batch, height, width, channels = ops.shape(x)
     pixels = ops.reshape(x, (-1, channels))
-    first_of_image = ops.expand_dims(ops.arange(batch, dtype="int32") * (height * width), 1)
+    first_of_image = ops.expand_dims(
+        ops.arange(batch, dtype="int32") * (height * width), 1
+    )
     top, left = ops.floor(rows), ops.floor(columns)
     result = 0.0
     for row, row_share in ((top, top + 1.0 - rows), (top + 1.0, rows - top)):
-        for column, column_share in ((left, left + 1.0 - columns), (left + 1.0, columns - left)):
+        for column, column_share in (
+            (left, left + 1.0 - columns),
+            (left + 1.0, columns - left),
+        ):
             inside = _inside(row, height) & _inside(column, width)
             share = ops.where(inside, row_share * column_share, 0.0)
             place = first_of_image + _pixel(row, height) * width + _pixel(column, width)

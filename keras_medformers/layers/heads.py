@@ -37,4 +37,6 @@ def split_heads(tokens, num_heads):
 def merge_heads(heads):
     """`(batch, heads, tokens, head_dim)` to `(batch, tokens, channels)`."""
     _, num_heads, length, head_dim = ops.shape(heads)
-    return ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, length, num_heads * head_dim))
+    return ops.reshape(
+        ops.transpose(heads, (0, 2, 1, 3)), (-1, length, num_heads * head_dim)
+    )

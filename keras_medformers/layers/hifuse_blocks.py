@@ -9,7 +9,9 @@ from keras_medformers.layers.window_attention import WindowAttention
 
 def _drop_path(rate, policy):
     """Leaves out a sample's whole branch in training, and scales up the others."""
-    return keras.layers.Dropout(rate, noise_shape=(None, 1, 1, 1), dtype=policy, name="drop_path")
+    return keras.layers.Dropout(
+        rate, noise_shape=(None, 1, 1, 1), dtype=policy, name="drop_path"
+    )
 
 
 @keras.saving.register_keras_serializable("keras_medformers")
@@ -36,9 +38,15 @@ class LocalBlock(keras.layers.Layer):
     def build(self, input_shape):
         policy = self.dtype_policy
         self.dwconv = keras.layers.DepthwiseConv2D(
-            3, padding="same", depthwise_initializer=normal(0.2), dtype=policy, name="dwconv"
+            3,
+            padding="same",
+            depthwise_initializer=normal(0.2),
+            dtype=policy,
+            name="dwconv",
         )
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="norm")
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=policy, name="norm"
+        )
         self.pwconv = keras.layers.Dense(
             input_shape[-1], kernel_initializer=normal(), dtype=policy, name="pwconv"
         )
@@ -78,7 +86,9 @@ class GlobalBlock(keras.layers.Layer):
         Huo et al., HiFuse, section 3.3 and eq. (2).
     """
 
-    def __init__(self, num_heads, window_size, shift_size=0, drop_path_rate=0.0, **kwargs):
+    def __init__(
+        self, num_heads, window_size, shift_size=0, drop_path_rate=0.0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.window_size = window_size
@@ -87,7 +97,9 @@ class GlobalBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         policy = self.dtype_policy
-        self.norm1 = keras.layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm1")
+        self.norm1 = keras.layers.LayerNormalization(
+            epsilon=1e-5, dtype=policy, name="norm1"
+        )
         self.attn = WindowAttention(
             self.num_heads, self.window_size, self.shift_size, dtype=policy, name="attn"
         )

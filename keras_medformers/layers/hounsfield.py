@@ -40,7 +40,9 @@ class HounsfieldWindows(keras.layers.Layer):
             )
 
     def call(self, hu):
-        lowest = ops.convert_to_tensor([level - width / 2 for level, width in self.windows], "float32")
+        lowest = ops.convert_to_tensor(
+            [level - width / 2 for level, width in self.windows], "float32"
+        )
         width = ops.convert_to_tensor([width for _, width in self.windows], "float32")
         return 255.0 * ops.clip((ops.cast(hu, "float32") - lowest) / width, 0.0, 1.0)
 

@@ -35,7 +35,9 @@ class InvertedResidualMlp(keras.layers.Layer):
     def __init__(self, filters, convolution="dense", **kwargs):
         super().__init__(**kwargs)
         if convolution not in CONVOLUTIONS:
-            raise ValueError(f"Expected `convolution` in {CONVOLUTIONS}. Received: {convolution=}")
+            raise ValueError(
+                f"Expected `convolution` in {CONVOLUTIONS}. Received: {convolution=}"
+            )
         self.filters = filters
         self.convolution = convolution
 
@@ -83,8 +85,14 @@ class InvertedResidualMlp(keras.layers.Layer):
         return (*input_shape[:3], self.filters)
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "convolution": self.convolution}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "convolution": self.convolution,
+        }
 
 
 def _batch_norm(name, policy):
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy, name=name)
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, dtype=policy, name=name
+    )

@@ -104,7 +104,9 @@ class SpatialAttention(keras.layers.Layer):
         """What the sigmoid makes weights of, `(batch, height, width, 1)`."""
         maximum = ops.max(feature_map, axis=-1, keepdims=True)
         mean = ops.mean(feature_map, axis=-1, keepdims=True)
-        return self.norm(self.conv(ops.concatenate([maximum, mean], axis=-1)), training=training)
+        return self.norm(
+            self.conv(ops.concatenate([maximum, mean], axis=-1)), training=training
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape

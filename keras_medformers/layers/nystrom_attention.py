@@ -3,7 +3,12 @@
 import keras
 from keras import ops
 
-from keras_medformers.layers.heads import flatten_positions, head_channels, merge_heads, split_heads
+from keras_medformers.layers.heads import (
+    flatten_positions,
+    head_channels,
+    merge_heads,
+    split_heads,
+)
 
 
 @keras.saving.register_keras_serializable("keras_medformers")
@@ -66,15 +71,23 @@ class NystromAttention(keras.layers.Layer):
             raise ValueError(
                 f"Expected `num_landmarks` for an input that is no map. Received: {input_shape=}"
             )
-        self.qkv = keras.layers.Dense(3 * channels, use_bias=False, dtype=self.dtype_policy, name="qkv")
+        self.qkv = keras.layers.Dense(
+            3 * channels, use_bias=False, dtype=self.dtype_policy, name="qkv"
+        )
         self.qkv.build((None, None, channels))
         self.proj = keras.layers.Dense(channels, dtype=self.dtype_policy, name="proj")
         self.proj.build((None, None, channels))
-        self.dropout = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy, name="dropout")
+        self.dropout = keras.layers.Dropout(
+            self.dropout_rate, dtype=self.dtype_policy, name="dropout"
+        )
         if self.residual_kernel_size is not None:
             self.residual = keras.layers.DepthwiseConv2D(
-                (self.residual_kernel_size, 1), padding="same", use_bias=False,
-                data_format="channels_last", dtype=self.variable_dtype, name="residual",
+                (self.residual_kernel_size, 1),
+                padding="same",
+                use_bias=False,
+                data_format="channels_last",
+                dtype=self.variable_dtype,
+                name="residual",
             )
             self.residual.build((None, None, head_dim, self.num_heads))
 
@@ -87,7 +100,9 @@ class NystromAttention(keras.layers.Layer):
         query, key, value = self.heads(tokens, num_landmarks)
 
         from_tokens, inverse, to_tokens = self.factors(query, key, num_landmarks)
-        mixed = ops.matmul(ops.matmul(from_tokens, inverse), ops.matmul(to_tokens, value))
+        mixed = ops.matmul(
+            ops.matmul(from_tokens, inverse), ops.matmul(to_tokens, value)
+        )
         if self.residual_kernel_size is not None:
             by_token = self.residual(ops.transpose(value, (0, 2, 3, 1)))
             mixed = mixed + ops.transpose(by_token, (0, 3, 1, 2))
@@ -97,7 +112,9 @@ class NystromAttention(keras.layers.Layer):
     def heads(self, tokens, num_landmarks):
         """Queries, keys and values with zeros in front, each `(batch, heads, padded tokens, head_dim)`."""
         qkv = _pad_front(self.qkv(tokens), num_landmarks)
-        return (split_heads(part, self.num_heads) for part in ops.split(qkv, 3, axis=-1))
+        return (
+            split_heads(part, self.num_heads) for part in ops.split(qkv, 3, axis=-1)
+        )
 
     def factors(self, query, key, num_landmarks):
         """The three matrices whose product stands for the attention maps.
@@ -165,7 +182,9 @@ def _pad_front(tokens, num_landmarks):
     missing = -length % num_landmarks
     if isinstance(missing, int) and missing == 0:
         return tokens
-    return ops.concatenate([ops.zeros((batch, missing, channels), tokens.dtype), tokens], axis=1)
+    return ops.concatenate(
+        [ops.zeros((batch, missing, channels), tokens.dtype), tokens], axis=1
+    )
 
 
 def _means(heads, num_landmarks):

@@ -31,7 +31,9 @@ class PatchMerging(keras.layers.Layer):
 
     def build(self, input_shape):
         joined_shape = (*input_shape[:3], 4 * input_shape[3])
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, dtype=self.dtype_policy, name="norm")
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+        )
         self.norm.build(joined_shape)
         self.reduction = keras.layers.Dense(
             self.filters,

@@ -6,7 +6,12 @@ import random
 import keras
 from keras import ops
 
-from keras_medformers.layers.heads import flatten_positions, head_channels, merge_heads, split_heads
+from keras_medformers.layers.heads import (
+    flatten_positions,
+    head_channels,
+    merge_heads,
+    split_heads,
+)
 from keras_medformers.layers.random_features import orthogonal_features
 
 RELU_EPSILON = 1e-3
@@ -50,7 +55,9 @@ def softmax_features(tokens, projection, is_query):
     """
     num_features, head_dim = projection.shape
     exponents = _project(tokens, projection)
-    half_squares = ops.sum(ops.square(tokens), axis=-1, keepdims=True) * (0.5 * head_dim**-0.5)
+    half_squares = ops.sum(ops.square(tokens), axis=-1, keepdims=True) * (
+        0.5 * head_dim**-0.5
+    )
     largest = ops.max(exponents, axis=-1 if is_query else (-2, -1), keepdims=True)
     positive = ops.exp(exponents - half_squares - ops.stop_gradient(largest))
     return num_features**-0.5 * (positive + SOFTMAX_EPSILON)
@@ -110,12 +117,18 @@ class PerformerAttention(keras.layers.Layer):
         Taha et al., HCT, sections 2.2 and 2.3, Fig. 3, appendix's `linear_attention`.
     """
 
-    def __init__(self, num_heads, kernel="relu", num_features=None, dropout_rate=0.0, **kwargs):
+    def __init__(
+        self, num_heads, kernel="relu", num_features=None, dropout_rate=0.0, **kwargs
+    ):
         super().__init__(**kwargs)
         if kernel not in KERNELS:
-            raise ValueError(f"Expected `kernel` of {KERNELS}. Received: kernel={kernel!r}")
+            raise ValueError(
+                f"Expected `kernel` of {KERNELS}. Received: kernel={kernel!r}"
+            )
         if num_features is not None and num_features < 1:
-            raise ValueError(f"Expected `num_features` of at least 1. Received: num_features={num_features}")
+            raise ValueError(
+                f"Expected `num_features` of at least 1. Received: num_features={num_features}"
+            )
         self.num_heads = num_heads
         self.kernel = kernel
         self.num_features = num_features
@@ -131,12 +144,17 @@ class PerformerAttention(keras.layers.Layer):
             setattr(self, name, dense)
         self.projection = self.add_weight(
             name="projection",
-            shape=(self.num_features or max(1, int(head_dim * math.log(head_dim))), head_dim),
+            shape=(
+                self.num_features or max(1, int(head_dim * math.log(head_dim))),
+                head_dim,
+            ),
             initializer=_draw,
             trainable=False,
             autocast=False,
         )
-        self.dropout = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy, name="dropout")
+        self.dropout = keras.layers.Dropout(
+            self.dropout_rate, dtype=self.dtype_policy, name="dropout"
+        )
 
     def redraw(self, seed):
         """Draws the random directions again; the same seed gives the same ones.
@@ -149,7 +167,8 @@ class PerformerAttention(keras.layers.Layer):
     def call(self, x, training=None):
         tokens = flatten_positions(x)
         query, key, value = (
-            split_heads(dense(tokens), self.num_heads) for dense in (self.query, self.key, self.value)
+            split_heads(dense(tokens), self.num_heads)
+            for dense in (self.query, self.key, self.value)
         )
         mixed = linear_attention(*self.features(query, key), value)
         mixed = self.proj(ops.cast(merge_heads(mixed), self.compute_dtype))
@@ -160,7 +179,9 @@ class PerformerAttention(keras.layers.Layer):
         projection = ops.convert_to_tensor(self.projection)
         if self.kernel == "relu":
             return relu_features(query, projection), relu_features(key, projection)
-        return softmax_features(query, projection, True), softmax_features(key, projection, False)
+        return softmax_features(query, projection, True), softmax_features(
+            key, projection, False
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -177,7 +198,9 @@ class PerformerAttention(keras.layers.Layer):
 
 def _draw(shape, dtype):
     """Initial directions, from Python's generator, which `keras.utils.set_random_seed` seeds."""
-    return ops.convert_to_tensor(orthogonal_features(*shape, random.getrandbits(32)), dtype)
+    return ops.convert_to_tensor(
+        orthogonal_features(*shape, random.getrandbits(32)), dtype
+    )
 
 
 def redraw_random_features(model, seed):

@@ -101,7 +101,11 @@ def resample_positions(position, grid, num_prefix_tokens):
     position = ops.cast(position, "float32")
     image = ops.reshape(position[:, num_prefix_tokens:], (1, side, side, channels))
     image = ops.image.resize(
-        image, grid, interpolation="bicubic", antialias=True, data_format="channels_last"
+        image,
+        grid,
+        interpolation="bicubic",
+        antialias=True,
+        data_format="channels_last",
     )
     resampled = ops.reshape(image, (1, -1, channels))
     return ops.concatenate([position[:, :num_prefix_tokens], resampled], axis=1)

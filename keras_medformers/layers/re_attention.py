@@ -31,7 +31,9 @@ class ReAttention(SelfAttention):
         Barhoumi et al., Efficient Scopeformer, eq. (2).
     """
 
-    def __init__(self, num_heads, head_dim=None, qkv_bias=True, transform_scale=False, **kwargs):
+    def __init__(
+        self, num_heads, head_dim=None, qkv_bias=True, transform_scale=False, **kwargs
+    ):
         super().__init__(num_heads, head_dim=head_dim, qkv_bias=qkv_bias, **kwargs)
         self.transform_scale = transform_scale
 
@@ -42,7 +44,9 @@ class ReAttention(SelfAttention):
             shape=(self.num_heads, self.num_heads),
             initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
         )
-        self.head_bias = self.add_weight(name="head_bias", shape=(self.num_heads,), initializer="zeros")
+        self.head_bias = self.add_weight(
+            name="head_bias", shape=(self.num_heads,), initializer="zeros"
+        )
         self.norm = keras.layers.BatchNormalization(
             axis=1, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
         )
@@ -63,12 +67,16 @@ class ReAttention(SelfAttention):
             self._update_moving_moments(mean, variance)
         else:
             mean, variance = self.norm.moving_mean, self.norm.moving_variance
-        scale = ops.cast(self.norm.gamma, "float32") / ops.sqrt(variance + self.norm.epsilon)
+        scale = ops.cast(self.norm.gamma, "float32") / ops.sqrt(
+            variance + self.norm.epsilon
+        )
         shift = (ops.cast(self.head_bias, "float32") - mean) * scale + self.norm.beta
         if self.transform_scale:
             scale, shift = scale * self._head_dim**-0.5, shift * self._head_dim**-0.5
         weights = ops.cast(ops.transpose(mixing * scale), attention.dtype)
-        mixed = ops.matmul(weights, maps) + ops.cast(ops.reshape(shift, (-1, 1)), attention.dtype)
+        mixed = ops.matmul(weights, maps) + ops.cast(
+            ops.reshape(shift, (-1, 1)), attention.dtype
+        )
         return ops.reshape(mixed, ops.shape(attention))
 
     def _mixed_moments(self, maps, mixing, length):
@@ -77,13 +85,20 @@ class ReAttention(SelfAttention):
         mean_of_map = 1.0 / ops.cast(length, "float32")
         covariance = ops.mean(products, axis=0) * mean_of_map**2 - mean_of_map**2
         variance = ops.sum(mixing * ops.matmul(covariance, mixing), axis=0)
-        mean = mean_of_map * ops.sum(mixing, axis=0) + ops.cast(self.head_bias, "float32")
+        mean = mean_of_map * ops.sum(mixing, axis=0) + ops.cast(
+            self.head_bias, "float32"
+        )
         return mean, ops.maximum(variance, 0.0)
 
     def _update_moving_moments(self, mean, variance):
         momentum = self.norm.momentum
-        for moving, value in ((self.norm.moving_mean, mean), (self.norm.moving_variance, variance)):
-            moving.assign(moving * momentum + ops.stop_gradient(value) * (1.0 - momentum))
+        for moving, value in (
+            (self.norm.moving_mean, mean),
+            (self.norm.moving_variance, variance),
+        ):
+            moving.assign(
+                moving * momentum + ops.stop_gradient(value) * (1.0 - momentum)
+            )
 
     def get_config(self):
         return {**super().get_config(), "transform_scale": self.transform_scale}

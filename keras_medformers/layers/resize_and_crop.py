@@ -37,7 +37,9 @@ class ResizeAndCrop(keras.layers.Layer):
     def call(self, images):
         height, width = ops.shape(images)[1:3]
         shorter = ops.minimum(height, width)
-        scales, offsets = zip(*(self._scale_and_offset(side, shorter) for side in (height, width)))
+        scales, offsets = zip(
+            *(self._scale_and_offset(side, shorter) for side in (height, width))
+        )
         return ops.image.scale_and_translate(
             ops.cast(images, "float32"),
             (images.shape[0], self.crop_to, self.crop_to, images.shape[3]),
@@ -58,4 +60,8 @@ class ResizeAndCrop(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype="float32")
 
     def get_config(self):
-        return {**super().get_config(), "resize_to": self.resize_to, "crop_to": self.crop_to}
+        return {
+            **super().get_config(),
+            "resize_to": self.resize_to,
+            "crop_to": self.crop_to,
+        }

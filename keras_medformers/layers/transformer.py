@@ -28,11 +28,17 @@ class Mlp(keras.layers.Layer):
 
     def build(self, input_shape):
         self.fc1 = keras.layers.Dense(
-            self.hidden_dim, kernel_initializer=small_normal(), dtype=self.dtype_policy, name="fc1"
+            self.hidden_dim,
+            kernel_initializer=small_normal(),
+            dtype=self.dtype_policy,
+            name="fc1",
         )
         self.fc1.build(input_shape)
         self.fc2 = keras.layers.Dense(
-            input_shape[-1], kernel_initializer=small_normal(), dtype=self.dtype_policy, name="fc2"
+            input_shape[-1],
+            kernel_initializer=small_normal(),
+            dtype=self.dtype_policy,
+            name="fc2",
         )
         self.fc2.build((*input_shape[:-1], self.hidden_dim))
 
@@ -82,7 +88,9 @@ class TransformerBlock(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if attention not in ATTENTIONS:
-            raise ValueError(f"Expected `attention` in {sorted(ATTENTIONS)}. Received: {attention=}")
+            raise ValueError(
+                f"Expected `attention` in {sorted(ATTENTIONS)}. Received: {attention=}"
+            )
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.attention = attention
@@ -91,23 +99,31 @@ class TransformerBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         policy = self.dtype_policy
-        self.norm1 = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="norm1")
+        self.norm1 = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=policy, name="norm1"
+        )
         self.attn = ATTENTIONS[self.attention](
             self.num_heads, dtype=policy, name="attn", **(self.attention_config or {})
         )
-        self.norm2 = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="norm2")
+        self.norm2 = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=policy, name="norm2"
+        )
         self.mlp = Mlp(self.mlp_dim, dtype=policy, name="mlp")
         for layer in (self.norm1, self.attn, self.norm2, self.mlp):
             layer.build(input_shape)
 
     def call(self, tokens, training=None):
         scale = self.branch_scale
-        tokens = tokens + self.attn(self.norm1(scale * tokens), training=training) / scale
+        tokens = (
+            tokens + self.attn(self.norm1(scale * tokens), training=training) / scale
+        )
         return tokens + self.mlp(self.norm2(scale * tokens)) / scale
 
     def attention_maps(self, tokens):
         """The maps `(batch, heads, tokens, tokens)` by which inference weighs the values."""
-        return self.attn.attend(self.norm1(self.branch_scale * tokens), training=False)[0]
+        return self.attn.attend(self.norm1(self.branch_scale * tokens), training=False)[
+            0
+        ]
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -47,7 +47,11 @@ class WindowAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         height, width, channels = input_shape[1:]
-        if None in (height, width) or height % self.window_size or width % self.window_size:
+        if (
+            None in (height, width)
+            or height % self.window_size
+            or width % self.window_size
+        ):
             raise ValueError(
                 f"Expected a map whose height and width divide by window_size={self.window_size}. "
                 f"Received: input_shape={tuple(input_shape)}"
@@ -81,12 +85,20 @@ class WindowAttention(keras.layers.Layer):
         windows = height * width // length
         shift = (self.shift_size, self.shift_size)
         if self.shift_size:
-            feature_map = ops.roll(feature_map, (-self.shift_size, -self.shift_size), axis=(1, 2))
+            feature_map = ops.roll(
+                feature_map, (-self.shift_size, -self.shift_size), axis=(1, 2)
+            )
         tokens = partition_windows(feature_map, self.window_size)
 
-        qkv = ops.reshape(self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim))
-        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0)
-        scores = ops.matmul(query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2)))
+        qkv = ops.reshape(
+            self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim)
+        )
+        query, key, value = ops.unstack(
+            ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0
+        )
+        scores = ops.matmul(
+            query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2))
+        )
         scores = ops.reshape(scores, (-1, windows, self.num_heads, length, length))
         maps = ops.softmax(scores + self._bias(scores.dtype), axis=-1)
         maps = ops.reshape(maps, (-1, self.num_heads, length, length))
@@ -94,14 +106,24 @@ class WindowAttention(keras.layers.Layer):
         tokens = self.proj(ops.reshape(mixed, (-1, length, channels)))
 
         feature_map = join_windows(tokens, height, width)
-        return ops.roll(feature_map, shift, axis=(1, 2)) if self.shift_size else feature_map
+        return (
+            ops.roll(feature_map, shift, axis=(1, 2))
+            if self.shift_size
+            else feature_map
+        )
 
     def _bias(self, dtype):
         """What is added to the scores: `(windows or 1, heads, length, length)`."""
         length = self.window_size**2
         table = ops.transpose(ops.cast(self.relative_position_bias, dtype))
-        bias = ops.reshape(ops.take(table, self._position_index, axis=1), (-1, length, length))
-        return bias if self._mask is None else bias + ops.convert_to_tensor(self._mask, dtype)
+        bias = ops.reshape(
+            ops.take(table, self._position_index, axis=1), (-1, length, length)
+        )
+        return (
+            bias
+            if self._mask is None
+            else bias + ops.convert_to_tensor(self._mask, dtype)
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -119,8 +141,12 @@ def partition_windows(feature_map, window_size):
     """`(batch, height, width, channels)` to `(batch * windows, window_size ** 2, channels)`, row by row."""
     height, width, channels = feature_map.shape[1:]
     rows, columns = height // window_size, width // window_size
-    x = ops.reshape(feature_map, (-1, rows, window_size, columns, window_size, channels))
-    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, window_size**2, channels))
+    x = ops.reshape(
+        feature_map, (-1, rows, window_size, columns, window_size, channels)
+    )
+    return ops.reshape(
+        ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, window_size**2, channels)
+    )
 
 
 def join_windows(tokens, height, width):
@@ -128,7 +154,9 @@ def join_windows(tokens, height, width):
     window_size, channels = round(tokens.shape[1] ** 0.5), tokens.shape[2]
     rows, columns = height // window_size, width // window_size
     x = ops.reshape(tokens, (-1, rows, columns, window_size, window_size, channels))
-    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels))
+    return ops.reshape(
+        ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels)
+    )
 
 
 def relative_position_index(window_size):
@@ -147,7 +175,9 @@ def shift_mask(height, width, window_size, shift_size):
         width, window_size, shift_size
     )
     rows, columns = height // window_size, width // window_size
-    regions = regions.reshape(rows, window_size, columns, window_size).transpose(0, 2, 1, 3)
+    regions = regions.reshape(rows, window_size, columns, window_size).transpose(
+        0, 2, 1, 3
+    )
     regions = regions.reshape(rows * columns, 1, window_size**2)
     same = regions[..., :, None] == regions[..., None, :]
     return np.where(same, 0.0, MASKED).astype("float32")
@@ -156,4 +186,6 @@ def shift_mask(height, width, window_size, shift_size):
 def _regions(size, window_size, shift_size):
     """Which side of the map each line of a rolled map came from: 0 or 1 belong together, 2 was rolled in."""
     position = np.arange(size)
-    return (position >= size - window_size).astype(int) + (position >= size - shift_size)
+    return (position >= size - window_size).astype(int) + (
+        position >= size - shift_size
+    )

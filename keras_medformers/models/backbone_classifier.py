@@ -61,7 +61,12 @@ def photograph_preprocessor(image_size):
     return keras.Sequential(
         [
             keras.Input((None, None, 3), dtype="uint8", name="pixels"),
-            ResizeAndCrop(int(image_size * 1.143), image_size, dtype="float32", name="resize_and_crop"),
+            ResizeAndCrop(
+                int(image_size * 1.143),
+                image_size,
+                dtype="float32",
+                name="resize_and_crop",
+            ),
             keras.layers.Rescaling(1.0, dtype="float32", name="rescale"),
         ],
         name="preprocessor",

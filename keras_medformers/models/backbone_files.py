@@ -38,7 +38,9 @@ def imagenet_weights_files(names):
     missing = [name for name, path in files.items() if not path.is_file()]
     for name in missing:
         try:
-            getattr(keras.applications, BACKBONES[name].constructor)(include_top=False, weights="imagenet")
+            getattr(keras.applications, BACKBONES[name].constructor)(
+                include_top=False, weights="imagenet"
+            )
         except Exception as error:
             if not str(error).startswith("URL fetch failure"):
                 raise
@@ -56,7 +58,9 @@ def _verify(path, digest):
         return
     kind = _digest_kind(digest)
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        found = hashlib.file_digest(
+            file, lambda: hashlib.new(kind, usedforsecurity=False)
+        ).hexdigest()
     if found != digest:
         raise ValueError(
             f"{path} is not the released weights file: expected {kind} {digest}, found {found}. "
@@ -72,7 +76,9 @@ def _missing_files_message(missing, files):
     lines = {}
     for name in missing:
         digest = BACKBONES[name].digest
-        lines[files[name]] = f"  {files[name]}" + (f"  ({_digest_kind(digest)} {digest})" if digest else "")
+        lines[files[name]] = f"  {files[name]}" + (
+            f"  ({_digest_kind(digest)} {digest})" if digest else ""
+        )
     return (
         "ImageNet weights are not in the cache and could not be downloaded. Put these files of "
         "keras.applications there:\n" + "\n".join(lines.values())
@@ -103,14 +109,18 @@ def load_backbone_weights(model, name, path):
             reason = _first_misfit(model, path) or error
         except unreadable:
             reason = error
-        raise ValueError(f"{path} does not hold weights of {name!r} without top: {reason}") from error
+        raise ValueError(
+            f"{path} does not hold weights of {name!r} without top: {reason}"
+        ) from error
 
 
 def _first_misfit(model, path):
     """What is wrong with the first variable for which the file has another shape or none; None if all fit."""
     with _open_weights(path) as file:
         if is_legacy_file(path):
-            pairs = itertools.zip_longest(_by_layer(model), _legacy_shapes(file), fillvalue=(None, None))
+            pairs = itertools.zip_longest(
+                _by_layer(model), _legacy_shapes(file), fillvalue=(None, None)
+            )
         else:
             pairs = (
                 ((variable, shape), (key, file[key].shape if key in file else None))
@@ -126,7 +136,9 @@ def _misfit(variable, expected, key, found):
     there = "has none for it" if found is None else f"has {key} of shape {found}"
     if variable is None:
         return f"the model has no more variables, and the file {there}"
-    return f"variable {variable!r} has shape {expected} in the model, and the file {there}"
+    return (
+        f"variable {variable!r} has shape {expected} in the model, and the file {there}"
+    )
 
 
 def _by_layer(model):

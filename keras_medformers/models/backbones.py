@@ -34,7 +34,9 @@ def instance_names(backbones):
         ValueError: If there is none, or one is not known; the message has near matches.
     """
     if isinstance(backbones, str) or not backbones:
-        raise ValueError(f"Expected `backbones` to be a list of at least one name. Received: {backbones=}")
+        raise ValueError(
+            f"Expected `backbones` to be a list of at least one name. Received: {backbones=}"
+        )
     names = []
     for index, name in enumerate(backbones):
         _check_name(name)
@@ -46,7 +48,11 @@ def instance_names(backbones):
 def _check_name(name):
     if name not in BACKBONES:
         near = difflib.get_close_matches(str(name).lower(), BACKBONES, n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(BACKBONES)}."
+        hint = (
+            f"Did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"Known: {', '.join(BACKBONES)}."
+        )
         raise ValueError(
             f"Expected a backbone's name, as in keras.applications in lower case. Received: {name!r}. {hint}"
         )
@@ -71,12 +77,19 @@ def backbone_maps(image, backbones, backbone_weights=None, frozen_fraction=1.0):
     weights = _weights_by_instance(backbones, backbone_weights)
     maps = {}
     for name, instance in zip(backbones, weights):
-        model = build_backbone(name, image.shape[1:], weights[instance], frozen_fraction, instance)
+        model = build_backbone(
+            name, image.shape[1:], weights[instance], frozen_fraction, instance
+        )
         maps[instance] = keras.layers.Identity(name=f"{instance}_map")(model(image))
     sizes = {instance: tuple(x.shape[1:3]) for instance, x in maps.items()}
     if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{instance} {height} x {width}" for instance, (height, width) in sizes.items())
-        raise ValueError(f"Expected `backbones` whose maps are of one size. Received: {listed}")
+        listed = ", ".join(
+            f"{instance} {height} x {width}"
+            for instance, (height, width) in sizes.items()
+        )
+        raise ValueError(
+            f"Expected `backbones` whose maps are of one size. Received: {listed}"
+        )
     return maps
 
 
@@ -84,13 +97,19 @@ def _weights_by_instance(backbones, backbone_weights):
     instances = instance_names(backbones)
     if backbone_weights is None or backbone_weights == "imagenet":
         backbone_weights = [backbone_weights] * len(instances)
-    if isinstance(backbone_weights, (str, os.PathLike)) or len(backbone_weights) != len(instances):
+    if isinstance(backbone_weights, (str, os.PathLike)) or len(backbone_weights) != len(
+        instances
+    ):
         raise ValueError(
             f"Expected `backbone_weights` to be None, 'imagenet' or a list of {len(instances)}, each None, "
             f"'imagenet' or a path, for {', '.join(instances)}. Received: {backbone_weights=}"
         )
     released = imagenet_weights_files(
-        [name for name, of_one in zip(backbones, backbone_weights) if of_one == "imagenet"]
+        [
+            name
+            for name, of_one in zip(backbones, backbone_weights)
+            if of_one == "imagenet"
+        ]
     )
     return {
         instance: released[name] if of_one == "imagenet" else of_one
@@ -120,7 +139,9 @@ def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0, instanc
     """
     _check_name(name)
     if not 0.0 <= frozen_fraction <= 1.0:
-        raise ValueError(f"Expected `frozen_fraction` within [0, 1]. Received: {frozen_fraction=}")
+        raise ValueError(
+            f"Expected `frozen_fraction` within [0, 1]. Received: {frozen_fraction=}"
+        )
     path = imagenet_weights_files([name])[name] if weights == "imagenet" else weights
     instance = instance or name
     pixels = keras.Input(input_shape, name=f"{instance}_pixels")
@@ -156,9 +177,13 @@ def save_backbone_weights(model, path):
     """
     instances = backbone_instances(model)
     if len(instances) != 1:
-        raise ValueError(f"Expected `model` with one backbone. Received: {model.name!r} with {instances}")
+        raise ValueError(
+            f"Expected `model` with one backbone. Received: {model.name!r} with {instances}"
+        )
     if not str(path).endswith(".weights.h5"):
-        raise ValueError(f"Expected `path` to end in .weights.h5. Received: path={str(path)!r}")
+        raise ValueError(
+            f"Expected `path` to end in .weights.h5. Received: path={str(path)!r}"
+        )
     model.get_layer(instances[0]).save_weights(path)
 
 
@@ -168,7 +193,9 @@ def _application(name, pixels, path):
         raise FileNotFoundError(f"No weights file for backbone {name!r} at {path}.")
     spec = BACKBONES[name]
     constructor = getattr(keras.applications, spec.constructor)
-    model = whole = constructor(include_top=False, weights=None, input_tensor=_scaled(pixels, spec.scaling))
+    model = whole = constructor(
+        include_top=False, weights=None, input_tensor=_scaled(pixels, spec.scaling)
+    )
     if spec.ends_before is not None:
         model = keras.Model(pixels, whole.get_layer(spec.ends_before).input)
     if path is not None:
@@ -212,7 +239,9 @@ def _with_prefix(application, name):
     new_names = _stable_names(application, name)
 
     def rename(layer):
-        return layer.__class__.from_config({**layer.get_config(), "name": new_names[layer.name]})
+        return layer.__class__.from_config(
+            {**layer.get_config(), "name": new_names[layer.name]}
+        )
 
     model = keras.models.clone_model(application, clone_function=rename)
     model.set_weights(application.get_weights())
@@ -226,7 +255,9 @@ def _with_prefix(application, name):
 def _stable_names(application, prefix):
     """Prefixed names by old name; those that Keras counts up per process are counted anew."""
     names, counts = {}, {}
-    for layer in application.operations:  # the layers, and what MobileNetV3 computes without any
+    for layer in (
+        application.operations
+    ):  # the layers, and what MobileNetV3 computes without any
         class_name = snake_case(layer.__class__.__name__)
         if re.sub(r"_\d+$", "", layer.name) == class_name:
             counts[class_name] = counts.get(class_name, 0) + 1

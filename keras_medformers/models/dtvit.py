@@ -79,7 +79,9 @@ def DTViT(
     Raises:
         ValueError: If an argument does not fit the others; the message names it.
     """
-    if num_classes and not (isinstance(num_classes, Mapping) and all(num_classes.values())):
+    if num_classes and not (
+        isinstance(num_classes, Mapping) and all(num_classes.values())
+    ):
         raise ValueError(
             f"Expected `num_classes` to be 0 or classes by task, such as {CLASSES}. Received: {num_classes=}"
         )
@@ -129,11 +131,16 @@ def head_ct_preprocessor(image_size):
         [
             keras.Input((None, None, 1), dtype="int16", name="pixels"),
             AreaResize(resize_to, resize_to, name="resize"),
-            keras.layers.CenterCrop(image_size, image_size, dtype="float32", name="crop"),
+            keras.layers.CenterCrop(
+                image_size, image_size, dtype="float32", name="crop"
+            ),
             HounsfieldWindows((BRAIN_WINDOW,) * 3, name="windows"),
             keras.layers.Rescaling(
                 tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION),
-                tuple(-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_DEVIATION)),
+                tuple(
+                    -mean / deviation
+                    for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_DEVIATION)
+                ),
                 dtype="float32",
                 name="rescale",
             ),

@@ -73,7 +73,9 @@ def GMIC(
     for stage in range(stages):
         deformable = stage >= stages - num_deformable_stages
         x = conv_stage(x, stage, first_layer_stride, deformable)
-    return keras.Model(image, classify(x, num_classes, classifier_activation), name="gmic")
+    return keras.Model(
+        image, classify(x, num_classes, classifier_activation), name="gmic"
+    )
 
 
 def stem(image):
@@ -107,7 +109,9 @@ def conv_block(x, filters, *, strides, project, deformable=False, name):
     """Norm, ReLU, convolution, twice; the shortcut is the input, or a projection after the first ReLU."""
     y = norm_relu(x, f"{name}_norm1", f"{name}_relu1")
     shortcut = conv(y, filters, 1, strides, f"{name}_shortcut") if project else x
-    y = (deformable_conv if deformable else conv)(y, filters, 3, strides, f"{name}_conv1")
+    y = (deformable_conv if deformable else conv)(
+        y, filters, 3, strides, f"{name}_conv1"
+    )
     y = norm_relu(y, f"{name}_norm2", f"{name}_relu2")
     y = conv(y, filters, 3, 1, f"{name}_conv2")
     return keras.layers.Add(name=name)([y, shortcut])
@@ -119,7 +123,9 @@ def classify(x, num_classes, classifier_activation):
     if not num_classes:
         return x
     x = keras.layers.GlobalAveragePooling2D(name="pooled_features")(x)
-    return keras.layers.Dense(num_classes, activation=classifier_activation, name="head")(x)
+    return keras.layers.Dense(
+        num_classes, activation=classifier_activation, name="head"
+    )(x)
 
 
 def norm_relu(x, norm_name, relu_name):
@@ -133,14 +139,24 @@ def conv(x, filters, kernel_size, strides, name):
     if kernel_size > 1:
         x = keras.layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_padding")(x)
     return keras.layers.Conv2D(
-        filters, kernel_size, strides, use_bias=False, kernel_initializer="he_normal", name=name
+        filters,
+        kernel_size,
+        strides,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )(x)
 
 
 def deformable_conv(x, filters, kernel_size, strides, name):
     """A deformable convolution in place of `conv`."""
     return DeformableConv2D(
-        filters, kernel_size, strides, use_bias=False, kernel_initializer="he_normal", name=name
+        filters,
+        kernel_size,
+        strides,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )(x)
 
 
@@ -154,7 +170,13 @@ def mammogram_preprocessor(image_size=None):
     layers = [keras.Input((None, None, 1), dtype="uint16", name="pixels")]
     if image_size is not None:
         layers.append(
-            AreaResize(image_size, image_size, round_values=False, dtype="float32", name="resize")
+            AreaResize(
+                image_size,
+                image_size,
+                round_values=False,
+                dtype="float32",
+                name="resize",
+            )
         )
     layers.append(ImageStandardization(dtype="float32", name="standardize"))
     return keras.Sequential(layers, name="preprocessor")

@@ -78,7 +78,9 @@ def HCT(
             f"Expected `num_conv_stages` from 2 to {stages}. Received: num_conv_stages={num_conv_stages}"
         )
     if attention not in ATTENTIONS:
-        raise ValueError(f"Expected `attention` of {ATTENTIONS}. Received: attention={attention!r}")
+        raise ValueError(
+            f"Expected `attention` of {ATTENTIONS}. Received: attention={attention!r}"
+        )
 
     image = keras.Input(input_shape, name="image")
     x = stem(image)
@@ -96,7 +98,9 @@ def HCT(
                 project=block == 0,
                 name=f"ac_stage_{stage - num_conv_stages}_block_{block}",
             )
-    return keras.Model(image, classify(x, num_classes, classifier_activation), name="hct")
+    return keras.Model(
+        image, classify(x, num_classes, classifier_activation), name="hct"
+    )
 
 
 def ac_block(x, filters, *, attention, num_heads, dropout_rate, strides, project, name):
@@ -114,7 +118,9 @@ def attention_layer(attention, num_heads, dropout_rate, name):
     """The layer that `attention` names."""
     if attention == "nystrom":
         return NystromAttention(num_heads, dropout_rate=dropout_rate, name=name)
-    return PerformerAttention(num_heads, kernel=attention, dropout_rate=dropout_rate, name=name)
+    return PerformerAttention(
+        num_heads, kernel=attention, dropout_rate=dropout_rate, name=name
+    )
 
 
 for _name, _variant in VARIANTS.items():

@@ -89,7 +89,9 @@ def HiFuse(
     """
     _check_lengths(depths=depths, embed_dims=embed_dims, num_heads=num_heads)
     _check_components(components)
-    _check_map_sizes(input_shape, len(depths), window_size if "global" in components else 1)
+    _check_map_sizes(
+        input_shape, len(depths), window_size if "global" in components else 1
+    )
     rates = _drop_path_rates(depths, drop_path_rate)
 
     image = keras.Input(input_shape, name="image")
@@ -118,14 +120,19 @@ def HiFuse(
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
         x = keras.layers.LayerNormalization(epsilon=1e-6, name="head_norm")(x)
         x = keras.layers.Dense(
-            num_classes, activation=classifier_activation, kernel_initializer=normal(), name="head"
+            num_classes,
+            activation=classifier_activation,
+            kernel_initializer=normal(),
+            name="head",
         )(x)
     return keras.Model(image, x, name="hifuse")
 
 
 def _downsample_local(x, dim, stage_name):
     """A 4 x 4 convolution, then LayerNorm, in the stem (no stage's name); LayerNorm, then 2 x 2, later."""
-    size, prefix = (2, f"{stage_name}_local_downsample") if stage_name else (4, "local_stem")
+    size, prefix = (
+        (2, f"{stage_name}_local_downsample") if stage_name else (4, "local_stem")
+    )
     norm = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{prefix}_norm")
     conv = keras.layers.Conv2D(
         dim, size, strides=size, kernel_initializer=normal(0.2), name=f"{prefix}_conv"
@@ -140,22 +147,31 @@ def _downsample_global(x, dim, stage_name):
     conv = keras.layers.Conv2D(
         dim, 4, strides=4, kernel_initializer=normal(0.2), name="global_stem_conv"
     )
-    return keras.layers.LayerNormalization(epsilon=1e-5, name="global_stem_norm")(conv(x))
+    return keras.layers.LayerNormalization(epsilon=1e-5, name="global_stem_norm")(
+        conv(x)
+    )
 
 
 def _fuse(local_map, global_map, previous, dim, irmlp, components, name):
     """The HFF block (section 3.5, Fig. 2): one map of a stage's two and the previous stage's result."""
-    shortcut, features = None, [
-        _project(local_map, dim, f"{name}_local_projection"),
-        _project(global_map, dim, f"{name}_global_projection"),
-    ]
+    shortcut, features = (
+        None,
+        [
+            _project(local_map, dim, f"{name}_local_projection"),
+            _project(global_map, dim, f"{name}_global_projection"),
+        ],
+    )
     if previous is not None:
         shortcut = _project(previous, dim, f"{name}_previous_projection")
         shortcut = keras.layers.ReLU(name=f"{name}_previous_relu")(shortcut)
-        shortcut = keras.layers.AveragePooling2D(2, name=f"{name}_previous_pool")(shortcut)
+        shortcut = keras.layers.AveragePooling2D(2, name=f"{name}_previous_pool")(
+            shortcut
+        )
         features = [shortcut, *features]
     joined = keras.layers.Concatenate(name=f"{name}_join")(features)
-    joined = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_join_norm")(joined)
+    joined = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_join_norm")(
+        joined
+    )
     joined = _project(joined, dim, f"{name}_join_projection")
     joined = keras.layers.Activation(exact_gelu, name=f"{name}_join_gelu")(joined)
 
@@ -183,7 +199,9 @@ def _project(x, dim, name):
         bias_initializer=initializer.clone(),
         name=f"{name}_conv",
     )(x)
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
+    )(x)
 
 
 def _drop_path_rates(depths, drop_path_rate):
@@ -196,13 +214,17 @@ def _drop_path_rates(depths, drop_path_rate):
 def _check_lengths(**per_stage):
     if len({len(values) for values in per_stage.values()}) > 1:
         received = ", ".join(f"{name}={values}" for name, values in per_stage.items())
-        raise ValueError(f"Expected one value per stage, as many in each. Received: {received}")
+        raise ValueError(
+            f"Expected one value per stage, as many in each. Received: {received}"
+        )
 
 
 def _check_components(components):
     unknown = [name for name in components if name not in COMPONENTS]
     if unknown:
-        raise ValueError(f"Expected `components` out of {COMPONENTS}. Received: {components=}")
+        raise ValueError(
+            f"Expected `components` out of {COMPONENTS}. Received: {components=}"
+        )
     if components and "global" not in components:
         raise ValueError(
             "Expected 'global' in `components`, as the others are part of its fusion with the local branch, "
@@ -213,8 +235,13 @@ def _check_components(components):
 def _check_map_sizes(input_shape, stages, window_size):
     for stage in range(stages):
         scale = 4 * 2**stage
-        if any(side is None or side % (scale * window_size) for side in input_shape[:2]):
-            size = " x ".join("unknown" if side is None else f"{side / scale:g}" for side in input_shape[:2])
+        if any(
+            side is None or side % (scale * window_size) for side in input_shape[:2]
+        ):
+            size = " x ".join(
+                "unknown" if side is None else f"{side / scale:g}"
+                for side in input_shape[:2]
+            )
             raise ValueError(
                 f"Expected the map of stage_{stage}, 1/{scale} of the input, to have whole sides that divide "
                 f"by window_size={window_size}, but it is {size}. Received: {input_shape=}. Change one or "
@@ -231,7 +258,12 @@ def photograph_preprocessor(image_size):
     return keras.Sequential(
         [
             keras.Input((None, None, 3), dtype="uint8", name="pixels"),
-            ResizeAndCrop(int(image_size * 1.143), image_size, dtype="float32", name="resize_and_crop"),
+            ResizeAndCrop(
+                int(image_size * 1.143),
+                image_size,
+                dtype="float32",
+                name="resize_and_crop",
+            ),
             keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="rescale"),
         ],
         name="preprocessor",

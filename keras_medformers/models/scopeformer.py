@@ -30,7 +30,11 @@ from keras_medformers.layers import (
 )
 from keras_medformers.layers.attention import small_normal
 from keras_medformers.layers.exact_gelu import exact_gelu
-from keras_medformers.models.backbones import backbone_instances, backbone_maps, instance_names
+from keras_medformers.models.backbones import (
+    backbone_instances,
+    backbone_maps,
+    instance_names,
+)
 from keras_medformers.registry import register_model
 
 DEFAULT_BACKBONES = ("resnet152v2", "efficientnetb5", "densenet201", "xception")
@@ -44,13 +48,33 @@ _FEATURES = {
     "attention": "mhra",
     "tokens": "features",
 }
-_FIRST_VERSION = {"num_layers": 12, "feature_size": None, "mlp_dim": 3072, "num_heads": 8}
+_FIRST_VERSION = {
+    "num_layers": 12,
+    "feature_size": None,
+    "mlp_dim": 3072,
+    "num_heads": 8,
+}
 
 # Table 1: layers, feature size d, MLP, heads; Table 2: the first version, stacks of Xception.
 VARIANTS = {
-    "scopeformer_small": {"num_layers": 8, "feature_size": 516, "mlp_dim": 3072, "num_heads": 12},
-    "scopeformer_base": {"num_layers": 8, "feature_size": 512, "mlp_dim": 4096, "num_heads": 16},
-    "scopeformer_medium": {"num_layers": 8, "feature_size": 512, "mlp_dim": 5120, "num_heads": 16},
+    "scopeformer_small": {
+        "num_layers": 8,
+        "feature_size": 516,
+        "mlp_dim": 3072,
+        "num_heads": 12,
+    },
+    "scopeformer_base": {
+        "num_layers": 8,
+        "feature_size": 512,
+        "mlp_dim": 4096,
+        "num_heads": 16,
+    },
+    "scopeformer_medium": {
+        "num_layers": 8,
+        "feature_size": 512,
+        "mlp_dim": 5120,
+        "num_heads": 16,
+    },
     "scopeformer_large_4": {"num_layers": 4, **_LARGE},
     "scopeformer_large_8": {"num_layers": 8, **_LARGE},
     "scopeformer_large_16": {"num_layers": 16, **_LARGE},
@@ -60,7 +84,12 @@ VARIANTS = {
     "scopeformer_1cnn": {**_FIRST_VERSION, "backbones": ("xception_block13",)},
     "scopeformer_2cnn": {**_FIRST_VERSION, "backbones": ("xception_block13",) * 2},
     "scopeformer_3cnn": {**_FIRST_VERSION, "backbones": ("xception_block13",) * 3},
-    "scopeformer_scaled": {"num_layers": 8, "feature_size": 4096, "mlp_dim": 4096, "num_heads": 16},
+    "scopeformer_scaled": {
+        "num_layers": 8,
+        "feature_size": 4096,
+        "mlp_dim": 4096,
+        "num_heads": 16,
+    },
 }
 
 
@@ -158,7 +187,9 @@ def Scopeformer(
         x = keras.layers.Reshape((height, width, channels), name="feature_map")(x)
     if num_classes:
         if not class_token:
-            x = keras.layers.AveragePooling2D(pool_size or (height, width), name="pool")(x)
+            x = keras.layers.AveragePooling2D(
+                pool_size or (height, width), name="pool"
+            )(x)
             x = keras.layers.Flatten(name="pooled_features")(x)
         x = classify(x, num_classes, classifier_dim, classifier_activation)
     return keras.Model(image, x, name="scopeformer")
@@ -168,23 +199,30 @@ def classify(features, num_classes, hidden_dim, activation):
     """A dense layer that starts at zero; before it, unless `hidden_dim` is None, one with GELU."""
     if hidden_dim is not None:
         features = keras.layers.Dense(
-            hidden_dim, activation=exact_gelu, kernel_initializer=small_normal(), name="head_hidden"
+            hidden_dim,
+            activation=exact_gelu,
+            kernel_initializer=small_normal(),
+            name="head_hidden",
         )(features)
-    return keras.layers.Dense(num_classes, activation=activation, kernel_initializer="zeros", name="head")(
-        features
-    )
+    return keras.layers.Dense(
+        num_classes, activation=activation, kernel_initializer="zeros", name="head"
+    )(features)
 
 
 def _check_choices(input_shape, tokens, class_token, pool_size):
     if tokens not in ("positions", "features"):
-        raise ValueError(f"Expected `tokens` to be 'positions' or 'features'. Received: {tokens=}")
+        raise ValueError(
+            f"Expected `tokens` to be 'positions' or 'features'. Received: {tokens=}"
+        )
     if class_token and pool_size is not None:
         raise ValueError(
             "Expected `pool_size` to be None where a class token is classified (`class_token=True`). "
             f"Received: {pool_size=}"
         )
     if None in input_shape:
-        raise ValueError(f"Expected `input_shape` of a known height and width. Received: {input_shape=}")
+        raise ValueError(
+            f"Expected `input_shape` of a known height and width. Received: {input_shape=}"
+        )
 
 
 def _check_feature_size(feature_size, count):
@@ -195,7 +233,11 @@ def _check_feature_size(feature_size, count):
 
 
 def _check_heads(num_heads, head_dim, tokens, channels):
-    if tokens == "positions" and head_dim is None and (num_heads < 1 or channels % num_heads):
+    if (
+        tokens == "positions"
+        and head_dim is None
+        and (num_heads < 1 or channels % num_heads)
+    ):
         raise ValueError(
             f"Expected `num_heads` to divide the global feature map's {channels} channels, or `head_dim`. "
             f"Received: {num_heads=}, {head_dim=}"
@@ -206,7 +248,9 @@ def _global_feature_map(maps, feature_size):
     """Projects each map to d / n channels by a 1 x 1 convolution and joins them (module 1)."""
     if feature_size is not None:
         maps = {
-            instance: keras.layers.Conv2D(feature_size // len(maps), 1, name=f"{instance}_projection")(x)
+            instance: keras.layers.Conv2D(
+                feature_size // len(maps), 1, name=f"{instance}_projection"
+            )(x)
             for instance, x in maps.items()
         }
     if len(maps) == 1:
@@ -229,9 +273,14 @@ def split_backbones(model):
     Raises:
         ValueError: If the model has no backbones.
     """
-    maps = {name: model.get_layer(f"{name}_map").output for name in backbone_instances(model)}
+    maps = {
+        name: model.get_layer(f"{name}_map").output
+        for name in backbone_instances(model)
+    }
     if not maps:
-        raise ValueError(f"Expected `model` to be built on backbones. Received: {model.name!r}, without any")
+        raise ValueError(
+            f"Expected `model` to be built on backbones. Received: {model.name!r}, without any"
+        )
     for name, feature_map in maps.items():
         feature_map.name = name  # what the second model's input is called
     extractor = keras.Model(model.input, maps, name="backbones")

@@ -15,7 +15,12 @@ import math
 
 import keras
 
-from keras_medformers.layers import ClassToken, PositionEmbedding, ResizeAndCrop, TransformerBlock
+from keras_medformers.layers import (
+    ClassToken,
+    PositionEmbedding,
+    ResizeAndCrop,
+    TransformerBlock,
+)
 from keras_medformers.layers.attention import small_normal
 from keras_medformers.layers.initializers import fan_in_uniform
 from keras_medformers.registry import register_model
@@ -78,12 +83,17 @@ def VisionTransformer(
     )
     if num_classes:
         x = keras.layers.Dense(
-            num_classes, activation=classifier_activation, kernel_initializer=small_normal(), name="head"
+            num_classes,
+            activation=classifier_activation,
+            kernel_initializer=small_normal(),
+            name="head",
         )(x)
     return keras.Model(image, x, name="vit")
 
 
-def class_features(image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads, stem=PATCH):
+def class_features(
+    image, *, patch_size, num_layers, embed_dim, mlp_dim, num_heads, stem=PATCH
+):
     """The class token after the last norm, `(batch, embed_dim)`: the encoder of ViT and of what builds on it.
 
     Args:
@@ -171,7 +181,9 @@ def conv_stem(image, patch_size, embed_dim):
             kernel_initializer="he_normal",
             name=f"stem_conv_{index}",
         )(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"stem_norm_{index}")(x)
+        x = keras.layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name=f"stem_norm_{index}"
+        )(x)
         x = keras.layers.ReLU(name=f"stem_relu_{index}")(x)
     return keras.layers.Conv2D(embed_dim, 1, name="patch_embed")(x)
 
@@ -188,7 +200,12 @@ def photograph_preprocessor(image_size):
     return keras.Sequential(
         [
             keras.Input((None, None, 3), dtype="uint8", name="pixels"),
-            ResizeAndCrop(int(image_size / 0.9), image_size, dtype="float32", name="resize_and_crop"),
+            ResizeAndCrop(
+                int(image_size / 0.9),
+                image_size,
+                dtype="float32",
+                name="resize_and_crop",
+            ),
             keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="rescale"),
         ],
         name="preprocessor",

@@ -1,7 +1,7 @@
 """Turns an official PyTorch checkpoint into a Keras weights file.
 
-    python -m keras_medformers.porting hifuse_tiny official.pth hifuse_tiny.weights.h5
-    python -m keras_medformers.porting hifuse_tiny official.pth large.keras --set "input_shape=(448, 448, 3)"
+python -m keras_medformers.porting hifuse_tiny official.pth hifuse_tiny.weights.h5
+python -m keras_medformers.porting hifuse_tiny official.pth large.keras --set "input_shape=(448, 448, 3)"
 """
 
 import argparse
@@ -23,7 +23,11 @@ from keras_medformers.registry import create_model
 logger = logging.getLogger(__name__)
 
 OUTPUT_SUFFIXES = (".weights.h5", ".keras")
-NOT_SETTINGS = {"name": "MODEL", "num_classes": "--num-classes", "weights": "CHECKPOINT"}
+NOT_SETTINGS = {
+    "name": "MODEL",
+    "num_classes": "--num-classes",
+    "weights": "CHECKPOINT",
+}
 
 
 def main(argv=None) -> int:
@@ -59,14 +63,20 @@ def port(
         OSError: If a file is not there or cannot be written.
     """
     if not output.name.endswith(OUTPUT_SUFFIXES):
-        raise ValueError(f"Expected OUT to end in {' or '.join(OUTPUT_SUFFIXES)}. Received: {output}")
+        raise ValueError(
+            f"Expected OUT to end in {' or '.join(OUTPUT_SUFFIXES)}. Received: {output}"
+        )
     if not output.parent.is_dir():
         raise ValueError(f"Expected OUT in a folder that exists. Received: {output}")
     settings = _settings(assignments)
     state_dict = read_checkpoint(checkpoint)
     model = create_model(name, num_classes=num_classes, **settings)
     classes = classes_of(model, state_dict)
-    if num_classes is None and classes is not None and classes != model.output_shape[-1]:
+    if (
+        num_classes is None
+        and classes is not None
+        and classes != model.output_shape[-1]
+    ):
         model = create_model(name, num_classes=classes, **settings)
     unused = load_state_dict(model, state_dict)
     _write(model, output)
@@ -74,7 +84,11 @@ def port(
     modules = dict.fromkeys(name.rpartition(".")[0] or name for name in unused)
     logger.info(
         "Wrote %s: %d tensors of %s, %s trainable parameters. Not needed: %d tensors%s",
-        output, len(model.weights), checkpoint, f"{parameters:,}", len(unused),
+        output,
+        len(model.weights),
+        checkpoint,
+        f"{parameters:,}",
+        len(unused),
         f" of {', '.join(modules)}" if modules else "",
     )
 
@@ -92,7 +106,9 @@ def _write(model: keras.Model, output: Path) -> None:
             written.load_weights(partial)
         for weight, read in zip(model.weights, written.weights, strict=True):
             if not np.array_equal(*map(keras.ops.convert_to_numpy, (weight, read))):
-                raise OSError(f"{output} was written wrong: {weight.path} differs. Is the disk full?")
+                raise OSError(
+                    f"{output} was written wrong: {weight.path} differs. Is the disk full?"
+                )
         os.replace(partial, output)
 
 
@@ -103,7 +119,9 @@ def _settings(assignments: Sequence[str]) -> dict:
         if not equals or not key.isidentifier():
             raise ValueError(f"Expected --set key=value. Received: --set {assignment}")
         if key in NOT_SETTINGS:
-            raise ValueError(f"Expected {NOT_SETTINGS[key]} in place of --set {assignment}")
+            raise ValueError(
+                f"Expected {NOT_SETTINGS[key]} in place of --set {assignment}"
+            )
         try:
             settings[key] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
@@ -117,22 +135,36 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="MODEL", help="name of the model, for example hifuse_tiny")
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", type=Path,
+        "name", metavar="MODEL", help="name of the model, for example hifuse_tiny"
+    )
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
         help="official checkpoint: .safetensors, or .pt, .pth, .bin with the model's state_dict at the top "
         "level or under state_dict, model or net; a pickled model is refused: reading it would run its code",
     )
     parser.add_argument(
-        "output", metavar="OUT", type=Path,
+        "output",
+        metavar="OUT",
+        type=Path,
         help="file to write: .weights.h5, or .keras, which holds the architecture, too",
     )
     parser.add_argument(
-        "--num-classes", type=int, metavar="N", help="size of the classifier (default: the checkpoint's)"
+        "--num-classes",
+        type=int,
+        metavar="N",
+        help="size of the classifier (default: the checkpoint's)",
     )
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="assignments",
-        help="other settings of the model, for example \"input_shape=(448, 448, 3)\"",
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help='other settings of the model, for example "input_shape=(448, 448, 3)"',
     )
     return parser
 

@@ -51,7 +51,10 @@ def read_checkpoint(path: str | Path) -> dict[str, np.ndarray]:
             f"Received: path={str(path)!r}"
         )
     if tensors and all(name.startswith(DATA_PARALLEL_PREFIX) for name in tensors):
-        tensors = {name.removeprefix(DATA_PARALLEL_PREFIX): array for name, array in tensors.items()}
+        tensors = {
+            name.removeprefix(DATA_PARALLEL_PREFIX): array
+            for name, array in tensors.items()
+        }
     return tensors
 
 
@@ -85,7 +88,10 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
             content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # on damaged files torch raises nearly anything
         raise _refusal(path, error) from error
-    return {name: _as_array(path, name, tensor) for name, tensor in _tensors(path, content).items()}
+    return {
+        name: _as_array(path, name, tensor)
+        for name, tensor in _tensors(path, content).items()
+    }
 
 
 def _refusal(path: Path, error: Exception) -> ValueError:
@@ -104,7 +110,9 @@ def _refusal(path: Path, error: Exception) -> ValueError:
             "`torch.save(torch.jit.load(...).state_dict(), 'weights.pth')`, and give that file."
         )
     reason = str(error).partition("WeightsUnpickler error:")[2] or str(error)
-    reason = " ".join(reason.partition("Check the documentation")[0].split(". ")[0].split())
+    reason = " ".join(
+        reason.partition("Check the documentation")[0].split(". ")[0].split()
+    )
     return ValueError(
         f"{path} is no PyTorch checkpoint, or a truncated one. Received: {type(error).__name__} {reason}"
     )
@@ -115,16 +123,27 @@ def _tensors(path: Path, content) -> Mapping:
     import torch
 
     def holds_tensors(value):
-        return isinstance(value, Mapping) and value and all(
-            isinstance(name, str) and torch.is_tensor(tensor) for name, tensor in value.items()
+        return (
+            isinstance(value, Mapping)
+            and value
+            and all(
+                isinstance(name, str) and torch.is_tensor(tensor)
+                for name, tensor in value.items()
+            )
         )
 
-    found = [key for key in TENSORS_UNDER if isinstance(content, Mapping) and holds_tensors(content.get(key))]
+    found = [
+        key
+        for key in TENSORS_UNDER
+        if isinstance(content, Mapping) and holds_tensors(content.get(key))
+    ]
     if holds_tensors(content):
         return content
     if len(found) == 1:
         return content[found[0]]
-    received = list(content)[:20] if isinstance(content, Mapping) else type(content).__name__
+    received = (
+        list(content)[:20] if isinstance(content, Mapping) else type(content).__name__
+    )
     raise ValueError(
         f"Expected the model's tensors at the top level of {path} or under one of the keys "
         f"{', '.join(TENSORS_UNDER)}. Received: {received}"
@@ -139,12 +158,20 @@ def _as_array(path: Path, name: str, tensor) -> np.ndarray:
     try:
         return tensor.numpy(force=True)
     except (TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} holds {name} in a form that is no plain array: {error}") from error
+        raise ValueError(
+            f"{path} holds {name} in a form that is no plain array: {error}"
+        ) from error
 
 
 def _as_float32_if_short(array: np.ndarray) -> np.ndarray:
-    return array.astype("float32") if array.dtype.name in ("float16", "bfloat16") else array
+    return (
+        array.astype("float32")
+        if array.dtype.name in ("float16", "bfloat16")
+        else array
+    )
 
 
 def _not_installed(path: Path, package: str) -> ValueError:
-    return ValueError(f"Reading {path} needs {package}: pip install 'keras_medformers[porting]'")
+    return ValueError(
+        f"Reading {path} needs {package}: pip install 'keras_medformers[porting]'"
+    )

@@ -56,7 +56,9 @@ def official_name(path: str) -> str:
             "Expected convolutions and Performer attention; there are no official weights of other layers. "
             f"Received: path={path!r}"
         )
-    return ".".join([prefix, *(_PARTS[part] for part in parts), _VARIABLES.get(variable, variable)])
+    return ".".join(
+        [prefix, *(_PARTS[part] for part in parts), _VARIABLES.get(variable, variable)]
+    )
 
 
 for _architecture in ("gmic", "hct"):

@@ -86,7 +86,9 @@ def official_name(path: str) -> str:
         )
     numbers = match.groupdict()
     prefix = template.format(**numbers, next_s=int(numbers.get("s", 0)) + 1)
-    renamed = next((names for kind, names in _PARTS.items() if layer.endswith(kind)), {})
+    renamed = next(
+        (names for kind, names in _PARTS.items() if layer.endswith(kind)), {}
+    )
     parts = [renamed.get(part, part) for part in parts]
     return ".".join([prefix, *parts, _VARIABLES.get(variable, variable)])
 

@@ -26,7 +26,10 @@ class Rules:
 
     official_name: Callable[[str], str | None]
     convert: Callable[[str, np.ndarray], np.ndarray] | None = None
-    adapt: Callable[[keras.Model, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] | None = None
+    adapt: (
+        Callable[[keras.Model, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+        | None
+    ) = None
     unused: tuple[str, ...] = ()
 
 

@@ -18,7 +18,9 @@ SHOWN_NAMES = 25
 """So many names of a kind are in an error; of more, the number."""
 
 
-def load_state_dict(model: keras.Model, state_dict: Mapping[str, np.ndarray]) -> list[str]:
+def load_state_dict(
+    model: keras.Model, state_dict: Mapping[str, np.ndarray]
+) -> list[str]:
     """Sets every weight of `model`, moving statistics too, from the tensors of an official checkpoint.
 
     Nothing is set unless everything fits. Variables that are no weights (seeds, metrics) are left alone, and
@@ -62,7 +64,9 @@ def load_state_dict(model: keras.Model, state_dict: Mapping[str, np.ndarray]) ->
         values[path] = value
 
     problems = [
-        _listed("missing", (name for name in sources.values() if name not in state_dict)),
+        _listed(
+            "missing", (name for name in sources.values() if name not in state_dict)
+        ),
         _listed("unexpected", left_over - set(unused)),
         _listed("of the wrong shape", misshapen),
         _listed("no finite numbers", not_finite),
@@ -93,7 +97,9 @@ def _path(model: keras.Model, weight: keras.Variable) -> str:
 
 def _depthwise_kernels(model: keras.Model) -> set[str]:
     kinds = keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D
-    layers = model._flatten_layers()  # those inside other layers, too, which `model.layers` has not
+    layers = (
+        model._flatten_layers()
+    )  # those inside other layers, too, which `model.layers` has not
     return {_path(model, layer.kernel) for layer in layers if isinstance(layer, kinds)}
 
 
@@ -110,7 +116,10 @@ def _numbers(value) -> tuple[np.ndarray, str]:
         finite = bool(np.isfinite(array).all())
     except (TypeError, ValueError, RuntimeError) as error:
         return np.zeros(0), f"not an array of numbers: {error}"
-    return array, "" if finite else f"{np.count_nonzero(~np.isfinite(array))} NaN or infinite"
+    return (
+        array,
+        "" if finite else f"{np.count_nonzero(~np.isfinite(array))} NaN or infinite",
+    )
 
 
 def _converted(
@@ -133,7 +142,9 @@ def _listed(kind: str, names: Iterable[str]) -> str:
     return f"\n{len(names)} {kind}: {', '.join(names[:SHOWN_NAMES])}{more}."
 
 
-def _advice(model: keras.Model, sources: Mapping[str, str], state_dict: Mapping[str, np.ndarray]) -> str:
+def _advice(
+    model: keras.Model, sources: Mapping[str, str], state_dict: Mapping[str, np.ndarray]
+) -> str:
     if not set(state_dict) & set(sources.values()):
         return "\nNo name is one of the architecture's: is it a checkpoint of another network?"
     classes = classes_of(model, state_dict)

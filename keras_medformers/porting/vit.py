@@ -33,7 +33,9 @@ def official_name(path: str) -> str:
     for pattern, template in _LAYERS:
         match = re.fullmatch(pattern, layer)
         if match:
-            return ".".join([match.expand(template), *parts, _VARIABLES.get(variable, variable)])
+            return ".".join(
+                [match.expand(template), *parts, _VARIABLES.get(variable, variable)]
+            )
     raise ValueError(
         "Expected a variable that timm's vision transformers have, such as 'head/kernel'. "
         f"Received: path={path!r}"
@@ -64,8 +66,11 @@ def with_positions_resampled(
 # Models that end at the class token, or have decoders of their own, do without a checkpoint's head.
 _UNUSED = (r"head\..*",)
 
-register_rules("vit", Rules(official_name, adapt=with_positions_resampled, unused=_UNUSED))
+register_rules(
+    "vit", Rules(official_name, adapt=with_positions_resampled, unused=_UNUSED)
+)
 for _architecture in ("dtvit", "scopeformer_vit"):
     register_rules(
-        _architecture, Rules(official_encoder_name, adapt=with_positions_resampled, unused=_UNUSED)
+        _architecture,
+        Rules(official_encoder_name, adapt=with_positions_resampled, unused=_UNUSED),
     )

@@ -41,12 +41,16 @@ def compare_with_model(
     for batch in batches:
         batch = np.ascontiguousarray(batch, kind.dtype)
         inputs = tf.cast(preprocessor(tf.constant(batch)), network.input_spec.dtype)
-        probabilities = {name: x for name, x in network(inputs).items() if name != FEATURES}
+        probabilities = {
+            name: x for name, x in network(inputs).items() if name != FEATURES
+        }
         # TensorFlow rewrites graphs, also those of `predict`, which changes the rounding inside the network:
         # by 1e-4 of the largest feature behind eight encoders, where probabilities change by 1e-6.
         maps = network.explaining_graph(inputs)
         features = maps[FEATURES]
-        for signature, request in signature_requests(batch, "encoded" in signatures).items():
+        for signature, request in signature_requests(
+            batch, "encoded" in signatures
+        ).items():
             answer = _answer(signatures, signature, request, batch)
             for name, wanted in probabilities.items():
                 difference = _expect_close(
@@ -59,25 +63,35 @@ def compare_with_model(
                 _expect_close("features", answer[FEATURES], features, allowed, batch)
             if signature.startswith("explain"):
                 for name in map(heat_maps_name, probabilities):
-                    _expect_close(name, answer[name], maps[name], FEATURE_SLACK * tolerance, batch)
+                    _expect_close(
+                        name, answer[name], maps[name], FEATURE_SLACK * tolerance, batch
+                    )
     return largest
 
 
-def signature_requests(batch: np.ndarray, encoded: bool) -> dict[str, dict[str, tf.Tensor]]:
+def signature_requests(
+    batch: np.ndarray, encoded: bool
+) -> dict[str, dict[str, tf.Tensor]]:
     """The batch as each signature takes it."""
     pixels = tf.constant(batch)
-    requests = {name: {"pixels": pixels} for name in ("serving_default", "features", "explain")}
+    requests = {
+        name: {"pixels": pixels} for name in ("serving_default", "features", "explain")
+    }
     little_endian = batch.astype(batch.dtype.newbyteorder("<"))
     requests["raw"] = requests["explain_raw"] = {
         "raw": tf.constant([image.tobytes() for image in little_endian]),
         "shape": tf.constant([image.shape[:2] for image in batch], tf.int32),
     }
     if encoded:
-        requests["encoded"] = {"encoded": tf.stack([tf.io.encode_png(image) for image in pixels])}
+        requests["encoded"] = {
+            "encoded": tf.stack([tf.io.encode_png(image) for image in pixels])
+        }
     return requests
 
 
-def _answer(signatures: Mapping, signature: str, request: Mapping, batch: np.ndarray) -> dict:
+def _answer(
+    signatures: Mapping, signature: str, request: Mapping, batch: np.ndarray
+) -> dict:
     try:
         return signatures[signature](**request)
     except tf.errors.InvalidArgumentError as error:

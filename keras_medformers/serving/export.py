@@ -22,7 +22,12 @@ from keras_medformers.serving.pixels import Pixels
 from keras_medformers.serving.samples import sample_pixels
 from keras_medformers.serving.signatures import Network, by_name, make_signatures
 from keras_medformers.serving.versions import new_version
-from keras_medformers.serving.warm_up import SIDE_PX, replay, warm_up_requests, write_warm_up
+from keras_medformers.serving.warm_up import (
+    SIDE_PX,
+    replay,
+    warm_up_requests,
+    write_warm_up,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -110,21 +115,31 @@ def export_saved_model(
     if samples is None:
         samples = sample_pixels(kind)
     if not len(samples):
-        raise ValueError("`samples` must hold at least one batch of pixels to compare on. Received: none")
+        raise ValueError(
+            "`samples` must hold at least one batch of pixels to compare on. Received: none"
+        )
     directory = Path(directory)
     input_shape = network.input_spec.shape[1:]
     assets = {
-        LABELS_FILE: "".join(f"{name}\n" for of_output in label_names.values() for name in of_output),
-        card.FILE: card.model_card_text(model_card, directory.name, kind, label_names, input_shape),
+        LABELS_FILE: "".join(
+            f"{name}\n" for of_output in label_names.values() for name in of_output
+        ),
+        card.FILE: card.model_card_text(
+            model_card, directory.name, kind, label_names, input_shape
+        ),
     }
     with new_version(directory) as version:
-        module, signatures = make_signatures(network, preprocessor, kind, label_names, encoded)
+        module, signatures = make_signatures(
+            network, preprocessor, kind, label_names, encoded
+        )
         save(module, signatures, assets, version.path)
         requests = warm_up_requests(kind, signatures, _warm_up_size(input_shape))
         write_warm_up(requests, directory.name, version.path)
         loaded = tf.saved_model.load(str(version.path)).signatures
         replay(requests, loaded)
-        difference = compare_with_model(network, preprocessor, kind, loaded, samples, tolerance)
+        difference = compare_with_model(
+            network, preprocessor, kind, loaded, samples, tolerance
+        )
         path = version.publish()
     logger.info(
         "Exported %s: signatures %s; probabilities within %.1g of the Keras model's on %d images",
@@ -133,10 +148,15 @@ def export_saved_model(
     return path
 
 
-def _checked_labels(model: keras.Model, label_names: Sequence[str] | Mapping) -> dict[str, list[str]]:
+def _checked_labels(
+    model: keras.Model, label_names: Sequence[str] | Mapping
+) -> dict[str, list[str]]:
     """Names of the labels by the output's name."""
     outputs = by_name(model.output)
-    names = {key: [str(name) for name in of_output] for key, of_output in by_name(label_names).items()}
+    names = {
+        key: [str(name) for name in of_output]
+        for key, of_output in by_name(label_names).items()
+    }
     if names.keys() != outputs.keys():
         raise ValueError(
             "`label_names` must be a list for a model with one output, and lists by output for one that "
@@ -150,7 +170,9 @@ def _checked_labels(model: keras.Model, label_names: Sequence[str] | Mapping) ->
                 f"Received: {', '.join(of_output)}"
             )
         if any(not name or "\n" in name for name in of_output):
-            raise ValueError(f"`label_names` must be single lines, not empty. Received: {of_output}")
+            raise ValueError(
+                f"`label_names` must be single lines, not empty. Received: {of_output}"
+            )
     return names
 
 
@@ -160,7 +182,10 @@ def _warm_up_size(input_shape: Sequence[int | None]) -> tuple[int, int]:
 
 
 def save(
-    module: tf.Module, signatures: Mapping[str, Callable], assets: Mapping[str, str], path: Path
+    module: tf.Module,
+    signatures: Mapping[str, Callable],
+    assets: Mapping[str, str],
+    path: Path,
 ) -> None:
     """Writes a SavedModel.
 
@@ -173,7 +198,9 @@ def save(
     with tempfile.TemporaryDirectory() as folder, _no_talk_of_renamed_inputs():
         for name, content in assets.items():
             (Path(folder) / name).write_text(content, encoding="utf-8")
-        module.assets = [tf.saved_model.Asset(str(Path(folder) / name)) for name in assets]
+        module.assets = [
+            tf.saved_model.Asset(str(Path(folder) / name)) for name in assets
+        ]
         tf.saved_model.save(module, str(path), signatures=signatures)
 
 

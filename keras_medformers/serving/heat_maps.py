@@ -35,7 +35,9 @@ def make_heat_maps(model: keras.Model, feature_layer: str) -> Callable:
         ValueError: If the network has neither such a map nor a class token that attends to patches.
     """
     if has_class_attention(model):
-        return _class_attention(encoders_of(model), model.get_layer(PATCHES).output.shape[1:3])
+        return _class_attention(
+            encoders_of(model), model.get_layer(PATCHES).output.shape[1:3]
+        )
     shape = tuple(model.get_layer(feature_layer).output.shape)
     if len(shape) != 4:
         raise ValueError(
@@ -50,10 +52,16 @@ def _grad_cam(run: Callable) -> tuple:
     maps = tf.cast(features, tf.float32)
 
     def heat(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-        weights = tf.reduce_mean(tf.cast(gradients[0], tf.float32), axis=(1, 2), keepdims=True)
+        weights = tf.reduce_mean(
+            tf.cast(gradients[0], tf.float32), axis=(1, 2), keepdims=True
+        )
         return _divided_by_maximum(tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)))
 
-    return features, logits, {name: _by_class(scores, [features], heat) for name, scores in logits.items()}
+    return (
+        features,
+        logits,
+        {name: _by_class(scores, [features], heat) for name, scores in logits.items()},
+    )
 
 
 def _class_attention(encoders: Sequence, grid: tuple[int, int]) -> Callable:
@@ -64,18 +72,33 @@ def _class_attention(encoders: Sequence, grid: tuple[int, int]) -> Callable:
         def heat(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
             # The class token's row of (1 + relevance of the last encoder) ... (1 + that of the first).
             tokens = grid[0] * grid[1] + 1
-            row = tf.one_hot(tf.zeros(tf.shape(features)[:1], tf.int32), tokens)[:, tf.newaxis]
-            for maps, slope in zip(reversed(attention), reversed(gradients), strict=True):
-                relevance = tf.reduce_mean(tf.nn.relu(tf.cast(maps * slope, tf.float32)), axis=1)
+            row = tf.one_hot(tf.zeros(tf.shape(features)[:1], tf.int32), tokens)[
+                :, tf.newaxis
+            ]
+            for maps, slope in zip(
+                reversed(attention), reversed(gradients), strict=True
+            ):
+                relevance = tf.reduce_mean(
+                    tf.nn.relu(tf.cast(maps * slope, tf.float32)), axis=1
+                )
                 row += row @ relevance
             return _divided_by_maximum(tf.reshape(row[:, 0, 1:], [-1, *grid]))
 
-        return features, logits, {name: _by_class(scores, attention, heat) for name, scores in logits.items()}
+        return (
+            features,
+            logits,
+            {
+                name: _by_class(scores, attention, heat)
+                for name, scores in logits.items()
+            },
+        )
 
     return heat_maps
 
 
-def _by_class(logits: tf.Tensor, sources: Sequence[tf.Tensor], heat: Callable) -> tf.Tensor:
+def _by_class(
+    logits: tf.Tensor, sources: Sequence[tf.Tensor], heat: Callable
+) -> tf.Tensor:
     """Heat of each class, from the gradients of its logits with regard to the sources.
 
     A loop in the graph, so that its size and memory do not grow with the number of classes.
@@ -85,7 +108,9 @@ def _by_class(logits: tf.Tensor, sources: Sequence[tf.Tensor], heat: Callable) -
         scores = tf.cast(tf.gather(logits, index, axis=1), tf.float32)
         return heat(tf.gradients(scores, list(sources), unconnected_gradients="zero"))
 
-    maps = tf.map_fn(of_class, tf.range(logits.shape[1]), fn_output_signature=tf.float32)
+    maps = tf.map_fn(
+        of_class, tf.range(logits.shape[1]), fn_output_signature=tf.float32
+    )
     return tf.transpose(maps, [1, 0, 2, 3])
 
 

@@ -37,7 +37,9 @@ def model_card_text(
         "not_a_medical_device": True,
         "pixel_dtype": kind.dtype,
         "channels": kind.channels,
-        "label_names": list(label_names[PROBABILITIES]) if only_one else dict(label_names),
+        "label_names": list(label_names[PROBABILITIES])
+        if only_one
+        else dict(label_names),
         "input_size": list(input_shape[:2]),
     }
     return json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -45,7 +45,9 @@ class Pixels:
     @property
     def spec(self) -> tf.TensorSpec:
         """The signature's input: a batch of images of one size, any."""
-        return tf.TensorSpec([None, None, None, self.channels], self.dtype, name="pixels")
+        return tf.TensorSpec(
+            [None, None, None, self.channels], self.dtype, name="pixels"
+        )
 
     def checked(self, pixels: tf.Tensor) -> tf.Tensor:
         """The same pixels, in a graph that stops at a wrong shape and at values of another modality.
@@ -74,8 +76,16 @@ class Pixels:
                 f"expected pixels with {_channels(self.channels)} in the last axis, received shape",
                 shape,
             ),
-            require(shape[0] > 0, "expected at least one image, received an empty batch of shape", shape),
-            require(tf.reduce_all(shape[1:3] > 0), "expected images with pixels, received shape", shape),
+            require(
+                shape[0] > 0,
+                "expected at least one image, received an empty batch of shape",
+                shape,
+            ),
+            require(
+                tf.reduce_all(shape[1:3] > 0),
+                "expected images with pixels, received shape",
+                shape,
+            ),
         )
         return _after(pixels, *self._checks_of_values(pixels))
 
@@ -114,14 +124,23 @@ class Pixels:
             raw: `(batch,)` strings.
             shape: Height and width of each image, `(batch, 2)`.
         """
-        ranked = [tf.shape(tf.compat.v1.placeholder_with_default(x, None)) for x in (raw, shape)]
+        ranked = [
+            tf.shape(tf.compat.v1.placeholder_with_default(x, None))
+            for x in (raw, shape)
+        ]
         count = tf.reduce_prod(ranked[0])
         raw, shape = _after(
             (raw, shape),
             require(
-                tf.equal(tf.size(ranked[0]), 1), "expected raw of shape (batch,), received shape", ranked[0]
+                tf.equal(tf.size(ranked[0]), 1),
+                "expected raw of shape (batch,), received shape",
+                ranked[0],
             ),
-            require(count > 0, "expected at least one image, received an empty batch of shape", ranked[0]),
+            require(
+                count > 0,
+                "expected at least one image, received an empty batch of shape",
+                ranked[0],
+            ),
             require(
                 _equal(ranked[1], tf.stack([count, 2])),
                 "expected shape to have height and width of each image, (batch, 2); received raw of shape",
@@ -138,14 +157,20 @@ class Pixels:
                 "expected the images of a batch to have one height and width, received",
                 shape,
             ),
-            require((height > 0) & (width > 0), "expected images with pixels, received height, width", shape),
+            require(
+                (height > 0) & (width > 0),
+                "expected images with pixels, received height, width",
+                shape,
+            ),
         )
         value = tf.as_dtype(self.dtype).size
         lengths = tf.strings.length(raw)
         raw = _after(
             raw,
             require(
-                tf.reduce_all(tf.equal(lengths, height * width * (self.channels * value))),
+                tf.reduce_all(
+                    tf.equal(lengths, height * width * (self.channels * value))
+                ),
                 f"expected height x width x {self.channels * value} bytes ({self.dtype}, "
                 f"{_channels(self.channels)}) of each image; received height, width",
                 shape[0],
@@ -162,16 +187,26 @@ def checked_files(encoded: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(tf.compat.v1.placeholder_with_default(encoded, None))
     encoded = _after(
         encoded,
-        require(tf.equal(tf.size(shape), 1), "expected encoded of shape (batch,), received shape", shape),
         require(
-            tf.reduce_all(shape > 0), "expected at least one image, received an empty batch of shape", shape
+            tf.equal(tf.size(shape), 1),
+            "expected encoded of shape (batch,), received shape",
+            shape,
+        ),
+        require(
+            tf.reduce_all(shape > 0),
+            "expected at least one image, received an empty batch of shape",
+            shape,
         ),
     )
-    known = [tf.equal(tf.strings.substr(encoded, 0, len(start)), start) for start in FILE_STARTS]
+    known = [
+        tf.equal(tf.strings.substr(encoded, 0, len(start)), start)
+        for start in FILE_STARTS
+    ]
     return _after(
         encoded,
         require_of_each(
-            tf.reduce_any(known, axis=0), "expected the bytes of JPEG or PNG files; these are something else"
+            tf.reduce_any(known, axis=0),
+            "expected the bytes of JPEG or PNG files; these are something else",
         ),
     )
 

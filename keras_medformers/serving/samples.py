@@ -14,7 +14,9 @@ def sample_pixels(kind: Pixels) -> list[np.ndarray]:
     return sample_mammograms() if kind.are_mammograms else sample_slices_hu()
 
 
-def sample_slices_hu(sizes_px: Sequence[int] = (512, 256), seed: int = 0) -> list[np.ndarray]:
+def sample_slices_hu(
+    sizes_px: Sequence[int] = (512, 256), seed: int = 0
+) -> list[np.ndarray]:
     """Head-like slices to compare models on: air, a ring of bone, noisy brain with a bright spot.
 
     Args:

@@ -57,7 +57,10 @@ def main(argv=None) -> int:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
     logger.info("Wrote %s for %s", ", ".join(map(str, files)), ", ".join(exports))
-    logger.info("Start the server: docker compose -f %s up serving", arguments.output / "docker-compose.yml")
+    logger.info(
+        "Start the server: docker compose -f %s up serving",
+        arguments.output / "docker-compose.yml",
+    )
     return 0
 
 
@@ -147,13 +150,19 @@ def write_server_files(
 
 
 def models_config(
-    names: Sequence[str] | Mapping[str, Path], keep_versions: int = 1, pinned: Mapping | None = None
+    names: Sequence[str] | Mapping[str, Path],
+    keep_versions: int = 1,
+    pinned: Mapping | None = None,
 ) -> str:
     """A `tensorflow.serving.ModelServerConfig` as text: the models below /models and their versions."""
     blocks = []
     for name in names:
         if versions := (pinned or {}).get(name):
-            policy = "specific { " + " ".join(f"versions: {version}" for version in versions) + " }"
+            policy = (
+                "specific { "
+                + " ".join(f"versions: {version}" for version in versions)
+                + " }"
+            )
         else:
             policy = f"latest {{ num_versions: {keep_versions} }}"
         blocks.append(f"""\
@@ -167,15 +176,23 @@ def models_config(
     return "model_config_list {\n" + "".join(blocks) + "}\n"
 
 
-def batching_config(max_batch_size: int = MAX_BATCH_SIZE, batch_threads: int = 4) -> str:
+def batching_config(
+    max_batch_size: int = MAX_BATCH_SIZE, batch_threads: int = 4
+) -> str:
     """A `tensorflow.serving.BatchingParameters` as text.
 
     The server fills a batch up to the next allowed size, so that the model meets few shapes: powers of two up
     to the largest. A larger request is split. Requests whose images differ in size must not be padded: the
     padding would be part of the image.
     """
-    sizes = [2**power for power in range(max_batch_size.bit_length()) if 2**power < max_batch_size]
-    allowed = "".join(f"allowed_batch_sizes: {size}\n" for size in [*sizes, max_batch_size])
+    sizes = [
+        2**power
+        for power in range(max_batch_size.bit_length())
+        if 2**power < max_batch_size
+    ]
+    allowed = "".join(
+        f"allowed_batch_sizes: {size}\n" for size in [*sizes, max_batch_size]
+    )
     return f"""\
 max_batch_size {{ value: {BATCHES_IN_REQUEST * max_batch_size} }}
 batch_timeout_micros {{ value: {BATCH_TIMEOUT_MICROS} }}
@@ -215,7 +232,8 @@ def docker_compose(
     Ports are those of this machine alone: the server knows no users.
     """
     mounts = "".join(
-        _mount(_relative(folder, output), _in_container(name)) for name, folder in exports.items()
+        _mount(_relative(folder, output), _in_container(name))
+        for name, folder in exports.items()
     )
     batching_flags = """\
       - --enable_batching=true
@@ -280,24 +298,60 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--exports", nargs="+", required=True, metavar="[NAME=]FOLDER",
-                        help="folders that hold versions of SavedModels, such as runs/a/export/hifuse_tiny; "
-                        "NAME is what clients call the model (default: the folder's own name)")
-    parser.add_argument("--output", type=Path, default=Path("serving"), metavar="DIR",
-                        help="folder for the files (default: %(default)s)")
-    parser.add_argument("--keep-versions", type=int, default=1, metavar="N",
-                        help="latest versions of each model that are served (default: %(default)s)")
-    parser.add_argument("--pin", nargs="+", default=[], metavar="NAME=VERSION[,VERSION]",
-                        help="serve these versions of a model and no newer ones")
-    parser.add_argument("--max-batch-size", type=int, default=MAX_BATCH_SIZE, metavar="N",
-                        help="most images run at once (default: %(default)s)")
-    parser.add_argument("--batch-threads", type=int, default=4, metavar="N",
-                        help="batches run at the same time: the server's CPU cores, or 2 for a GPU "
-                        "(default: %(default)s)")
-    parser.add_argument("--no-batching", action="store_true",
-                        help="run requests one by one; for images of different sizes at the same time")
-    parser.add_argument("--image", default=IMAGE,
-                        help="image of the server; with -gpu added, of serving-gpu (default: %(default)s)")
+    parser.add_argument(
+        "--exports",
+        nargs="+",
+        required=True,
+        metavar="[NAME=]FOLDER",
+        help="folders that hold versions of SavedModels, such as runs/a/export/hifuse_tiny; "
+        "NAME is what clients call the model (default: the folder's own name)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("serving"),
+        metavar="DIR",
+        help="folder for the files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-versions",
+        type=int,
+        default=1,
+        metavar="N",
+        help="latest versions of each model that are served (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pin",
+        nargs="+",
+        default=[],
+        metavar="NAME=VERSION[,VERSION]",
+        help="serve these versions of a model and no newer ones",
+    )
+    parser.add_argument(
+        "--max-batch-size",
+        type=int,
+        default=MAX_BATCH_SIZE,
+        metavar="N",
+        help="most images run at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-threads",
+        type=int,
+        default=4,
+        metavar="N",
+        help="batches run at the same time: the server's CPU cores, or 2 for a GPU "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-batching",
+        action="store_true",
+        help="run requests one by one; for images of different sizes at the same time",
+    )
+    parser.add_argument(
+        "--image",
+        default=IMAGE,
+        help="image of the server; with -gpu added, of serving-gpu (default: %(default)s)",
+    )
     return parser
 
 
@@ -306,15 +360,21 @@ def _pinned(arguments: Sequence[str]) -> dict[str, list[int]]:
     for argument in arguments:
         name, _, versions = argument.partition("=")
         if not re.fullmatch(r"\d+(,\d+)*", versions):
-            raise ValueError(f"--pin must be NAME=VERSION[,VERSION], such as a=1,2. Received: {argument}")
+            raise ValueError(
+                f"--pin must be NAME=VERSION[,VERSION], such as a=1,2. Received: {argument}"
+            )
         pinned[name] = [int(version) for version in versions.split(",")]
     return pinned
 
 
-def _check_pinned(pinned: Mapping[str, Sequence[int]], exports: Mapping[str, Path]) -> None:
+def _check_pinned(
+    pinned: Mapping[str, Sequence[int]], exports: Mapping[str, Path]
+) -> None:
     for name, versions in pinned.items():
         if name not in exports:
-            raise ValueError(f"--pin names the model {name}, --exports only {', '.join(exports)}")
+            raise ValueError(
+                f"--pin names the model {name}, --exports only {', '.join(exports)}"
+            )
         there = _versions(exports[name])
         if missing := [version for version in versions if version not in there]:
             has = f"{exports[name]} has {', '.join(map(str, there))}"
@@ -324,14 +384,21 @@ def _check_pinned(pinned: Mapping[str, Sequence[int]], exports: Mapping[str, Pat
 def _check_export(folder: Path) -> None:
     """Raises `ValueError` unless `folder` holds versions; tells a run's or a version's folder from one."""
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; make an export: make export RUN=...")
+        raise ValueError(
+            f"there is no folder {folder}; make an export: make export RUN=..."
+        )
     if _versions(folder):
         return
     message = f"{folder} holds no exported version (a folder with a number and saved_model.pb in it)"
     if (folder / "saved_model.pb").is_file():
-        raise ValueError(f"{message}: it is one. Give the folder above: {folder.parent}")
-    models = [path for path in sorted(folder.glob("*")) + sorted(folder.glob("export/*"))
-              if path.is_dir() and _versions(path)]
+        raise ValueError(
+            f"{message}: it is one. Give the folder above: {folder.parent}"
+        )
+    models = [
+        path
+        for path in sorted(folder.glob("*")) + sorted(folder.glob("export/*"))
+        if path.is_dir() and _versions(path)
+    ]
     if models:
         raise ValueError(f"{message}. Did you mean {' or '.join(map(str, models))}?")
     raise ValueError(f"{message}; make one: make export RUN=...")
@@ -339,7 +406,9 @@ def _check_export(folder: Path) -> None:
 
 def _versions(folder: Path) -> list[int]:
     files = folder.glob("*/saved_model.pb")
-    return sorted(int(file.parent.name) for file in files if file.parent.name.isdecimal())
+    return sorted(
+        int(file.parent.name) for file in files if file.parent.name.isdecimal()
+    )
 
 
 def _in_container(name: str) -> str:

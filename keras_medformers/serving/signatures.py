@@ -10,7 +10,11 @@ import tensorflow as tf
 from keras_medformers.serving.heat_maps import make_heat_maps
 from keras_medformers.serving.pixels import Pixels, checked_files, decode_file, require
 
-ACTIVATIONS = {"sigmoid": tf.nn.sigmoid, "softmax": tf.nn.softmax, "linear": tf.identity}
+ACTIVATIONS = {
+    "sigmoid": tf.nn.sigmoid,
+    "softmax": tf.nn.softmax,
+    "linear": tf.identity,
+}
 """From the model's outputs to probabilities; `linear` for a model that gives probabilities itself."""
 
 PROBABILITIES = "probabilities"
@@ -82,7 +86,9 @@ class Network:
         features_and_outputs = keras.Model(
             model.inputs, [model.get_layer(feature_layer).output, model.output]
         )
-        return cls(features_and_outputs, make_heat_maps(model, feature_layer), activation)
+        return cls(
+            features_and_outputs, make_heat_maps(model, feature_layer), activation
+        )
 
     @property
     def input_spec(self) -> tf.TensorSpec:
@@ -104,7 +110,9 @@ class Network:
 
         def explained(inputs):
             features, logits, maps = self.heat_maps(lambda: self._run(inputs))
-            return self._answers(features, logits) | {heat_maps_name(name): x for name, x in maps.items()}
+            return self._answers(features, logits) | {
+                heat_maps_name(name): x for name, x in maps.items()
+            }
 
         return _graph(explained, self.input_spec)
 
@@ -112,11 +120,16 @@ class Network:
         features, outputs = self.model(inputs, training=False)
         return features, by_name(outputs)
 
-    def _answers(self, features: tf.Tensor, logits: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _answers(
+        self, features: tf.Tensor, logits: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         to_probabilities = ACTIVATIONS[self.activation]
         return {
             FEATURES: tf.cast(features, tf.float32),
-            **{name: to_probabilities(tf.cast(x, tf.float32)) for name, x in logits.items()},
+            **{
+                name: to_probabilities(tf.cast(x, tf.float32))
+                for name, x in logits.items()
+            },
         }
 
 
@@ -153,7 +166,9 @@ def make_signatures(
         answers = {}
         for name, of_output in label_names.items():
             answers[name] = outputs[name]
-            answers[labels_name(name)] = tf.broadcast_to(tf.constant(of_output), tf.shape(outputs[name]))
+            answers[labels_name(name)] = tf.broadcast_to(
+                tf.constant(of_output), tf.shape(outputs[name])
+            )
         return answers | {name: outputs[name] for name in more}
 
     def serving_default(pixels):
@@ -164,7 +179,9 @@ def make_signatures(
 
     def explain(pixels):
         maps = [heat_maps_name(name) for name in label_names]
-        return with_labels(network.explaining_graph(prepared(kind.checked(pixels))), *maps)
+        return with_labels(
+            network.explaining_graph(prepared(kind.checked(pixels))), *maps
+        )
 
     def of_bytes(answer):
         return lambda raw, shape: answer(kind.from_bytes(raw, shape))
@@ -186,7 +203,9 @@ def make_signatures(
     }
     if encoded:
         signatures["encoded"] = _graph(from_files, FILES_SPEC)
-    variables = [variable for graph in signatures.values() for variable in graph.variables]
+    variables = [
+        variable for graph in signatures.values() for variable in graph.variables
+    ]
     module = tf.Module()
     module.model_variables = list({v.ref(): v for v in variables}.values())
     return module, signatures
@@ -194,7 +213,9 @@ def make_signatures(
 
 def _graph(function: Callable, *inputs: tf.TensorSpec) -> Callable:
     """The function's graph, traced once; a `tf.function` would be traced again when it is saved."""
-    return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
+    return tf.function(
+        function, input_signature=inputs, autograph=False
+    ).get_concrete_function()
 
 
 def _checks_of_size(images: tf.Tensor, expected: tf.TensorShape) -> list:

@@ -49,7 +49,11 @@ class NewVersion:
             The version's folder.
         """
         while True:
-            numbers = (int(path.name) for path in self.directory.iterdir() if path.name.isdecimal())
+            numbers = (
+                int(path.name)
+                for path in self.directory.iterdir()
+                if path.name.isdecimal()
+            )
             version = self.directory / str(1 + max(numbers, default=0))
             try:
                 return self.path.rename(version)

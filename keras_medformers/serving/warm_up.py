@@ -46,7 +46,9 @@ def warm_up_requests(
     requests = {
         "raw": as_bytes,
         "explain_raw": as_bytes,
-        "encoded": {"encoded": np.array([_png(image[0])], object)} if kind.are_photographs else {},
+        "encoded": {"encoded": np.array([_png(image[0])], object)}
+        if kind.are_photographs
+        else {},
     }
     return {name: requests.get(name, {"pixels": image}) for name in signatures}
 
@@ -62,14 +64,18 @@ def replay(
     """
 
     def call(signature: str) -> None:
-        signatures[signature](**{name: tf.constant(array) for name, array in requests[signature].items()})
+        signatures[signature](
+            **{name: tf.constant(array) for name, array in requests[signature].items()}
+        )
 
     with ThreadPoolExecutor() as threads:
         for _ in threads.map(call, requests):
             pass
 
 
-def write_warm_up(requests: Mapping[str, Mapping[str, np.ndarray]], model_name: str, version: Path) -> None:
+def write_warm_up(
+    requests: Mapping[str, Mapping[str, np.ndarray]], model_name: str, version: Path
+) -> None:
     """Writes the requests into a SavedModel.
 
     Args:
@@ -84,11 +90,15 @@ def write_warm_up(requests: Mapping[str, Mapping[str, np.ndarray]], model_name: 
             writer.write(_prediction_log(model_name, signature, inputs))
 
 
-def _prediction_log(model_name: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+def _prediction_log(
+    model_name: str, signature: str, inputs: Mapping[str, np.ndarray]
+) -> bytes:
     """A serialized `PredictionLog` with one request."""
     request = _field(1, _field(1, model_name.encode()) + _field(3, signature.encode()))
     for name, array in inputs.items():
-        request += _field(2, _field(1, name.encode()) + _field(2, _tensor(array).SerializeToString()))
+        request += _field(
+            2, _field(1, name.encode()) + _field(2, _tensor(array).SerializeToString())
+        )
     return _field(6, _field(1, request))
 
 

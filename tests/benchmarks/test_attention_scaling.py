@@ -5,8 +5,16 @@ import json
 import pytest
 
 from benchmarks import attention_scaling
-from benchmarks.attention_scaling import EXACT, LAYERS, NYSTROM, RELU, crossing, growth_of, summary
-from data_prep import command_line
+from benchmarks.attention_scaling import (
+    EXACT,
+    LAYERS,
+    NYSTROM,
+    RELU,
+    crossing,
+    growth_of,
+    summary,
+)
+from keras_medformers.support import command_line
 
 ROWS = [
     {"layer": layer, "tokens": tokens, "milliseconds": cost(tokens), "memory_mib": cost(tokens) / 2}
@@ -19,8 +27,14 @@ def test_growth_is_the_exponent_of_the_larger_sizes():
     assert growth_of(ROWS, RELU) == pytest.approx({"milliseconds": 1, "memory_mib": 1})
     assert growth_of(ROWS, EXACT)["milliseconds"] == pytest.approx(2)
     flat = [row | {"milliseconds": max(row["milliseconds"], 5)} for row in ROWS]
-    assert growth_of(flat, RELU)["milliseconds"] == pytest.approx(1)  # 64 tokens are not fitted
-    assert growth_of(ROWS[:4], RELU) == growth_of(ROWS, NYSTROM) == {"milliseconds": None, "memory_mib": None}
+    assert growth_of(flat, RELU)["milliseconds"] == pytest.approx(
+        1
+    )  # 64 tokens are not fitted
+    assert (
+        growth_of(ROWS[:4], RELU)
+        == growth_of(ROWS, NYSTROM)
+        == {"milliseconds": None, "memory_mib": None}
+    )
 
 
 def test_crossing_lies_where_both_take_equally_long():
@@ -32,7 +46,10 @@ def test_crossing_lies_where_both_take_equally_long():
 def test_summary():
     growth = {layer: growth_of(ROWS, layer) for layer in (RELU, EXACT)}
     head, relu, exact = summary(growth, {RELU: crossing(ROWS, RELU)}).splitlines()
-    assert relu.split() == "Performer, ReLU tokens^1.00 tokens^1.00 500 tokens tokens^1.05".split()
+    assert (
+        relu.split()
+        == "Performer, ReLU tokens^1.00 tokens^1.00 500 tokens tokens^1.05".split()
+    )
     assert exact.split() == "exact tokens^2.00 tokens^2.00 - -".split()
     assert len(head) == len(relu) == len(exact)
 
@@ -47,14 +64,24 @@ def test_summary():
 )
 def test_mistakes(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert command_line.run(attention_scaling.main, arguments) == command_line.USER_ERROR_EXIT_CODE
+    assert (
+        command_line.run(attention_scaling.main, arguments)
+        == command_line.USER_ERROR_EXIT_CODE
+    )
     assert message in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
 def test_all_layers_at_a_small_size(tmp_path, capsys):
     output = tmp_path / "figures.json"
-    assert command_line.run(attention_scaling.main, ["--tokens", "32", "--output", str(output)]) == 0
+    assert (
+        command_line.run(
+            attention_scaling.main, ["--tokens", "32", "--output", str(output)]
+        )
+        == 0
+    )
     rows = json.loads(output.read_text())["rows"]
-    assert [row["layer"] for row in rows] == list(LAYERS) and all(row["milliseconds"] > 0 for row in rows)
+    assert [row["layer"] for row in rows] == list(LAYERS) and all(
+        row["milliseconds"] > 0 for row in rows
+    )
     assert capsys.readouterr().out.startswith(attention_scaling.HEADER)

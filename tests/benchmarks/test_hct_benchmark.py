@@ -6,7 +6,7 @@ import pytest
 from benchmarks import hct
 from benchmarks.hct_sides import NUM_CLASSES, ORIGINAL, OURS, image_and_label, make_side
 from benchmarks.paired import FORWARD, STEP
-from data_prep import command_line
+from keras_medformers.support import command_line
 
 ROW = {
     "model": "hct", "height": 3328, "width": 2560, "what": "forward", "milliseconds": 900.4,
@@ -19,7 +19,10 @@ def test_table():
 
     with_original, without = hct.table([ROW, alone]).splitlines()
 
-    assert with_original.split() == "hct, 3328x2560, forward 900 1001 0.90 1500 1000 1.50 1.00".split()
+    assert (
+        with_original.split()
+        == "hct, 3328x2560, forward 900 1001 0.90 1500 1000 1.50 1.00".split()
+    )
     assert without.split() == "hct, 3328x2560, forward 900 - - 1500 - - -".split()
     assert len(with_original) == len(without) == len(hct.COMPARISON_HEADER.rstrip("\n"))
 
@@ -41,19 +44,29 @@ def test_mistakes(arguments, message, capsys, tmp_path, monkeypatch):
 def test_sizes_that_are_none(text, capsys):
     with pytest.raises(SystemExit):
         hct.main(["--sizes", text])
-    assert f"expected HEIGHTxWIDTH of at least 64 pixels each, received {text!r}" in capsys.readouterr().err
+    assert (
+        f"expected HEIGHTxWIDTH of at least 64 pixels each, received {text!r}"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_image_is_the_same_every_time():
     image, label = image_and_label((64, 96))
-    assert image.shape == (1, 64, 96, 1) and image.dtype == np.float32 and label.max() < NUM_CLASSES
+    assert (
+        image.shape == (1, 64, 96, 1)
+        and image.dtype == np.float32
+        and label.max() < NUM_CLASSES
+    )
     assert np.array_equal(image, image_and_label((64, 96))[0])
 
 
 def test_error_in_a_side_comes_through(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "hct_base.py").write_text("import nonsense_that_is_not_there\n")
-    with pytest.raises(Exception, match="--original needs .* No module named 'nonsense_that_is_not_there'"):
+    with pytest.raises(
+        Exception,
+        match="--original needs .* No module named 'nonsense_that_is_not_there'",
+    ):
         with make_side(ORIGINAL, "hct", (64, 64), tmp_path, None):
             pass
 

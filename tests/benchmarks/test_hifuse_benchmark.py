@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from benchmarks import hifuse
-from benchmarks.hifuse_sides import COMPILED, NUM_CLASSES, ORIGINAL, images_and_labels, make_side
+from benchmarks.hifuse_sides import (
+    COMPILED,
+    NUM_CLASSES,
+    ORIGINAL,
+    images_and_labels,
+    make_side,
+)
 from benchmarks.paired import FORWARD
-from data_prep import command_line
+from keras_medformers.support import command_line
 
 ROW = {
     "size": "tiny", "batch": 8, "what": "forward", "mode": "compiled", "milliseconds": 50.4,
@@ -19,14 +25,25 @@ def test_table():
 
     with_original, without = hifuse.table([ROW, alone]).splitlines()
 
-    assert with_original.split() == "tiny, batch 8, forward, compiled 50 101 0.50 1500 1000 1.50 1.00".split()
-    assert without.split() == "tiny, batch 8, forward, compiled 50 - - 1500 - - -".split()
-    assert len(with_original) == len(without) == len(hifuse.COMPARISON_HEADER.rstrip("\n"))
+    assert (
+        with_original.split()
+        == "tiny, batch 8, forward, compiled 50 101 0.50 1500 1000 1.50 1.00".split()
+    )
+    assert (
+        without.split() == "tiny, batch 8, forward, compiled 50 - - 1500 - - -".split()
+    )
+    assert (
+        len(with_original) == len(without) == len(hifuse.COMPARISON_HEADER.rstrip("\n"))
+    )
 
 
 def test_inputs_are_the_same_every_time():
     images, labels = images_and_labels(2)
-    assert images.shape == (2, 224, 224, 3) and labels.shape == (2,) and labels.max() < NUM_CLASSES
+    assert (
+        images.shape == (2, 224, 224, 3)
+        and labels.shape == (2,)
+        and labels.max() < NUM_CLASSES
+    )
     assert np.array_equal(images, images_and_labels(2)[0])
 
 
@@ -46,7 +63,9 @@ def test_mistakes(arguments, message, capsys, tmp_path, monkeypatch):
 
 def test_error_in_a_side_comes_through(tmp_path):
     pytest.importorskip("torch")
-    (tmp_path / "main_model.py").write_text("raise ImportError('no module named nonsense')\n")
+    (tmp_path / "main_model.py").write_text(
+        "raise ImportError('no module named nonsense')\n"
+    )
     with pytest.raises(RuntimeError, match="original tiny: no module named nonsense"):
         with make_side(ORIGINAL, "tiny", 1, tmp_path, None):
             pass

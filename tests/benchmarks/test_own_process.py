@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmarks.own_process import OwnProcess
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 
 def _adding(first):

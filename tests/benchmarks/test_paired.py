@@ -38,7 +38,10 @@ def test_medians_of_both():
     ours = making(LOGITS, {FORWARD: 2, STEP: 6}, given)
     theirs = making(LOGITS, {FORWARD: 4, STEP: 5}, given)
 
-    assert paired_medians("a network", ours, theirs, PASSES, 5) == {FORWARD: (2, 4), STEP: (6, 5)}
+    assert paired_medians("a network", ours, theirs, PASSES, 5) == {
+        FORWARD: (2, 4),
+        STEP: (6, 5),
+    }
     assert given[0] == given[1] and given[0].suffix == ".npz"
 
 
@@ -52,13 +55,17 @@ def test_alone_no_weights_are_exchanged():
 
 def test_sides_that_differ_are_not_timed():
     ours, theirs = (making(logits, {}, []) for logits in (LOGITS + 1, LOGITS))
-    with pytest.raises(RuntimeError, match="logits of a network differ .* by 2.5e-01 of the largest"):
+    with pytest.raises(
+        RuntimeError, match="logits of a network differ .* by 2.5e-01 of the largest"
+    ):
         paired_medians("a network", ours, theirs, PASSES, 5)
 
 
 def test_logits_may_differ_by_rounding_alone():
     check_equal(LOGITS + 1e-4, LOGITS, "same")
-    with pytest.raises(RuntimeError, match="logits of other differ .* by 2.5e-01 of the largest"):
+    with pytest.raises(
+        RuntimeError, match="logits of other differ .* by 2.5e-01 of the largest"
+    ):
         check_equal(LOGITS + 1, LOGITS, "other")
     with pytest.raises(RuntimeError, match="differ"):
         check_equal(LOGITS * np.nan, LOGITS, "no number")

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import attention_width, re_attention, rounds
-from data_prep import command_line
+from keras_medformers.support import command_line
 
 
 def test_rows_alternate_after_a_warm_up():
@@ -24,7 +24,9 @@ def test_rows_alternate_after_a_warm_up():
 
 
 def test_seconds():
-    found = rounds.median_seconds({"sum": lambda: sum(range(20_000)), "nothing": lambda: None}, 5)
+    found = rounds.median_seconds(
+        {"sum": lambda: sum(range(20_000)), "nothing": lambda: None}, 5
+    )
     assert found["sum"] > found["nothing"] > 0
 
 
@@ -33,11 +35,17 @@ def test_seconds():
     [
         (re_attention, ["--rounds=4"], "--rounds is 4, expected at least 5"),
         (attention_width, ["--rounds=1"], "--rounds is 1, expected at least 5"),
-        (attention_width, ["--widths", "128", "128"], "[128, 128], expected at least two different"),
+        (
+            attention_width,
+            ["--widths", "128", "128"],
+            "[128, 128], expected at least two different",
+        ),
         (attention_width, ["--widths", "0", "128"], "--widths is [0, 128]"),
     ],
 )
 def test_mistakes(benchmark, arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert command_line.run(benchmark.main, arguments) == command_line.USER_ERROR_EXIT_CODE
+    assert (
+        command_line.run(benchmark.main, arguments) == command_line.USER_ERROR_EXIT_CODE
+    )
     assert message in capsys.readouterr().err and not list(tmp_path.iterdir())

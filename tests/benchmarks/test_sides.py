@@ -20,7 +20,10 @@ def test_memory_of_the_process_that_starts_a_side_is_not_the_sides():
 
 
 def _make():
-    return {LIBRARIES: peak_mib(), "hold": lambda: np.array([len(np.ones((HELD_MIB // 2, 2**17)))])}
+    return {
+        LIBRARIES: peak_mib(),
+        "hold": lambda: np.array([len(np.ones((HELD_MIB // 2, 2**17)))]),
+    }
 
 
 def test_sides_alternate():
@@ -34,7 +37,9 @@ def test_sides_alternate():
             asked.append((self.name, what))
             return next(self.durations_ms)
 
-    medians = median_milliseconds([Counting("a", 3, 1, 9), Counting("b", 5, 5, 6)], "step", 3)
+    medians = median_milliseconds(
+        [Counting("a", 3, 1, 9), Counting("b", 5, 5, 6)], "step", 3
+    )
 
     assert medians == [3, 5]
     assert asked == [("a", "step"), ("b", "step")] * 3

@@ -10,15 +10,25 @@ import tensorflow as tf
 from ct_files import write_rsna
 from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, sample, slice_id
 
-from data_prep import command_line, tfrecords
-from data_prep.dicom_ct import read_slice
-from data_prep.schema import DatasetInfo, parse_example
-from data_prep.splits import SPLITS
+from data_prep import tfrecords
+from data_prep.modalities.head_ct.dicom import read_slice
+from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.splits import SPLITS
+from keras_medformers.support import command_line
 
 
 def run(data_dir, records, *arguments, dataset="rsna_ich"):
-    options = [f"--dataset={dataset}", f"--data-dir={data_dir}", f"--records={records}", "--workers=2"]
-    options += ["--image-size=16", "--shards=2", f"--id-key-file={records.parent / 'key'}"]
+    options = [
+        f"--dataset={dataset}",
+        f"--data-dir={data_dir}",
+        f"--records={records}",
+        "--workers=2",
+    ]
+    options += [
+        "--image-size=16",
+        "--shards=2",
+        f"--id-key-file={records.parent / 'key'}",
+    ]
     return command_line.run(tfrecords.main, [*options, *arguments])
 
 
@@ -38,7 +48,9 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    return write_rsna(tmp_path_factory.mktemp("rsna"), patients=12, slices_per_patient=5)
+    return write_rsna(
+        tmp_path_factory.mktemp("rsna"), patients=12, slices_per_patient=5
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +70,17 @@ def test_every_slice_is_there_once_with_its_pixels_labels_and_place(data_dir, re
         patient, place = int(source_id[3:6], 16), int(source_id[6:], 16)
         assert example["labels"][0] == patient % 2
         # Slices were written from the top down.
-        assert example["series_index"] == 4 - place and example["position_mm"] == 5 * (5 - place)
+        assert example["series_index"] == 4 - place and example["position_mm"] == 5 * (
+            5 - place
+        )
         splits_of_patient.setdefault(example["patient_id"].numpy(), set()).add(split)
     assert len(splits_of_patient) == 12
     assert all(len(splits) == 1 for splits in splits_of_patient.values())
     assert info.corrections == {"twelve_bit": 15, "untreated": 0}
     assert info.positives("train")["any"] == sum(
-        int(example["labels"][0]) for split, example in parsed.values() if split == "train"
+        int(example["labels"][0])
+        for split, example in parsed.values()
+        if split == "train"
     )
 
 
@@ -74,7 +90,9 @@ def test_same_bytes_at_any_number_of_processes(data_dir, records, tmp_path):
     assert not list((tmp_path / "records").glob(".build*"))
 
 
-def test_finished_build_is_left_alone_and_another_needs_overwrite(data_dir, records, capsys):
+def test_finished_build_is_left_alone_and_another_needs_overwrite(
+    data_dir, records, capsys
+):
     before = contents(records)
     assert run(data_dir, records, "--image-size=32") == 0
     assert contents(records) == before
@@ -91,7 +109,9 @@ def test_interrupted_build_goes_on_where_it_was(data_dir, records, tmp_path):
     info = json.loads(finished["dataset_info.json"])
     work = interrupted / ".build"
     work.mkdir(parents=True)
-    identity = {key: info[key] for key in ("config", "source_fingerprint", "schema_version")}
+    identity = {
+        key: info[key] for key in ("config", "source_fingerprint", "schema_version")
+    }
     (work / "build.json").write_text(json.dumps(identity))
     (work / "train-00001-of-00002.tfrecord.tmp").write_bytes(b"half")
     assert run(data_dir, interrupted) == 0
@@ -106,10 +126,14 @@ def test_interrupted_build_goes_on_where_it_was(data_dir, records, tmp_path):
 
 
 def test_shards_that_are_done_are_not_written_again(data_dir, tmp_path, monkeypatch):
-    from data_prep import build, writer
+    from data_prep.records import build, writer
 
     # Keep what a build leaves behind just before its end.
-    monkeypatch.setattr(writer, "finish", lambda records_dir: shutil.copytree(records_dir, tmp_path / "kept"))
+    monkeypatch.setattr(
+        writer,
+        "finish",
+        lambda records_dir: shutil.copytree(records_dir, tmp_path / "kept"),
+    )
     assert run(data_dir, tmp_path / "records") == 0
     monkeypatch.undo()
     kept = tmp_path / "kept"
@@ -119,10 +143,14 @@ def test_shards_that_are_done_are_not_written_again(data_dir, tmp_path, monkeypa
     inodes = {path.name: path.stat().st_ino for path in kept.glob("*.tfrecord")}
     assert run(data_dir, kept) == 0
     assert {name: (kept / name).stat().st_ino for name in inodes} == inodes
-    assert (kept / missing).read_bytes() == (tmp_path / "records" / missing).read_bytes()
+    assert (kept / missing).read_bytes() == (
+        tmp_path / "records" / missing
+    ).read_bytes()
 
 
-def test_bad_files_are_set_aside_and_too_many_end_with_an_error(data_dir, tmp_path, capsys):
+def test_bad_files_are_set_aside_and_too_many_end_with_an_error(
+    data_dir, tmp_path, capsys
+):
     damaged = tmp_path / "damaged"
     shutil.copytree(data_dir, damaged)
     folder = damaged / "stage_2_train"
@@ -150,9 +178,13 @@ def test_bad_files_are_set_aside_and_too_many_end_with_an_error(data_dir, tmp_pa
     assert contents(records) == before
 
 
-def test_real_files_go_through_and_what_is_no_ct_slice_is_set_aside(real_rsna_dir, tmp_path):
+def test_real_files_go_through_and_what_is_no_ct_slice_is_set_aside(
+    real_rsna_dir, tmp_path
+):
     records = tmp_path / "records"
-    assert run(real_rsna_dir, records, "--image-size=512", "--max-reject-share=0.5") == 0
+    assert (
+        run(real_rsna_dir, records, "--image-size=512", "--max-reject-share=0.5") == 0
+    )
     info, parsed = read_records(records)
     assert sorted(parsed) == [slice_id(index) for index in range(len(CT_SAMPLES))]
     for index, name in enumerate(CT_SAMPLES):
@@ -162,10 +194,14 @@ def test_real_files_go_through_and_what_is_no_ct_slice_is_set_aside(real_rsna_di
             np.testing.assert_array_equal(example["image"][..., 0], hu)
         # Identifiers of files that are not public pseudonyms do not get into records.
         assert len(example["patient_id"].numpy()) == 16
-    same_patient = {parsed[slice_id(index)][1]["patient_id"].numpy() for index in range(4)}
+    same_patient = {
+        parsed[slice_id(index)][1]["patient_id"].numpy() for index in range(4)
+    }
     assert len(same_patient) == 1
     assert info.rejects == len(NOT_CT_SAMPLES)
-    assert "CQ500" not in "".join(path.read_bytes().decode("latin-1") for path in records.iterdir())
+    assert "CQ500" not in "".join(
+        path.read_bytes().decode("latin-1") for path in records.iterdir()
+    )
 
 
 def test_only_bad_files_is_an_error_that_says_why(data_dir, tmp_path, capsys):

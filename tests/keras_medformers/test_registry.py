@@ -7,7 +7,9 @@ import keras_medformers
 
 
 def test_lists_names_and_aliases():
-    assert {"scopeformer", "efficient_scopeformer"} <= set(keras_medformers.list_models())
+    assert {"scopeformer", "efficient_scopeformer"} <= set(
+        keras_medformers.list_models()
+    )
     assert keras_medformers.list_models("eff*") == ["efficient_scopeformer"]
 
 
@@ -34,9 +36,13 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_relatives_are_the_sizes_of_one_architecture():
     relatives = keras_medformers.registry.list_relatives("hifuse_small")
-    assert {"hifuse_base", "hifuse_small", "hifuse_tiny"} <= set(relatives) and relatives == sorted(relatives)
+    assert {"hifuse_base", "hifuse_small", "hifuse_tiny"} <= set(
+        relatives
+    ) and relatives == sorted(relatives)
     assert "efficient_scopeformer" not in relatives
-    assert "efficient_scopeformer" in keras_medformers.registry.list_relatives("scopeformer")
+    assert "efficient_scopeformer" in keras_medformers.registry.list_relatives(
+        "scopeformer"
+    )
     with pytest.raises(ValueError, match="Did you mean 'hifuse_tiny'"):
         keras_medformers.registry.list_relatives("hifuse_tini")
 
@@ -45,12 +51,17 @@ def test_settings_are_those_that_create_model_takes():
     assert "backbone_weights" in keras_medformers.registry.list_settings("scopeformer")
     settings = keras_medformers.registry.list_settings("hifuse_tiny")
     assert {"window_size", "irmlp", "drop_path_rate"} <= set(settings)
-    assert not {"backbone_weights", "num_classes", "weights", "input_shape"} & set(settings)
+    assert not {"backbone_weights", "num_classes", "weights", "input_shape"} & set(
+        settings
+    )
 
 
 def test_default_settings_are_the_names_values_over_the_builders():
     settings = keras_medformers.registry.default_settings("scopeformer_2cnn")
-    assert settings["backbones"] == ("xception_block13",) * 2 and settings["num_layers"] == 12
+    assert (
+        settings["backbones"] == ("xception_block13",) * 2
+        and settings["num_layers"] == 12
+    )
     assert settings["backbone_weights"] is None and settings["frozen_fraction"] == 1.0
     assert list(settings) == keras_medformers.registry.list_settings("scopeformer_2cnn")
     assert keras_medformers.registry.default_settings("scopeformer") == (

@@ -10,8 +10,8 @@ from small_records import (
     write_pictures,
 )
 
-from data_prep.labels import HEMORRHAGE_LABELS
-from data_prep.phantom_head_ct import PhantomConfig, make
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.phantoms.head_ct import PhantomConfig, make
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,11 @@ def phantom_info(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("phantoms")
     prevalence = dict.fromkeys(HEMORRHAGE_LABELS, 0.5) | {"any": 1.0}
     config = PhantomConfig(
-        patients=8, slices_per_series=3, second_series=0.0, image_size_px=SIZE_PX, prevalence=prevalence
+        patients=8,
+        slices_per_series=3,
+        second_series=0.0,
+        image_size_px=SIZE_PX,
+        prevalence=prevalence,
     )
     make(data_dir, config, workers=1)
     return make_records("phantom_head_ct", data_dir, shards=2)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_records import rows_of
 
-from training import callbacks, session
+from training.fit import callbacks
+from training.runs import session
 
 
 def train_interrupted(run_dir, monkeypatch, where, epoch):

@@ -5,14 +5,14 @@ import json
 import cv2
 import numpy as np
 
-from data_prep import phantom_mammography
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
 from data_prep.datasets import isic2018
-from data_prep.labels import MAMMOGRAM_LABELS, SKIN_LESION_LABELS
-from data_prep.phantom_mammography import PhantomMammographyConfig
-from training.config import Config
-from training.losses import LABEL_WEIGHTS
+from data_prep.datasets.labels import MAMMOGRAM_LABELS, SKIN_LESION_LABELS
+from data_prep.phantoms import mammography as phantom_mammography
+from data_prep.phantoms.mammography import PhantomMammographyConfig
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
+from training.runs.config import Config
+from training.tasks.losses import LABEL_WEIGHTS
 
 SIZE_PX = 64
 SMALL_BACKBONE = "mobilenet"
@@ -38,9 +38,16 @@ SMALL_HIFUSE = {
 
 def make_records(dataset, data_dir, shards):
     """Records of half of the patients to train on and a quarter each to validate and test on."""
-    config = BuildConfig(dataset, image_size=SIZE_PX, shards=shards, fractions=(0.5, 0.25, 0.25))
+    config = BuildConfig(
+        dataset, image_size=SIZE_PX, shards=shards, fractions=(0.5, 0.25, 0.25)
+    )
     return build(
-        config, data_dir, data_dir / "records", workers=1, id_key_file=data_dir / "key", max_reject_share=0.0
+        config,
+        data_dir,
+        data_dir / "records",
+        workers=1,
+        id_key_file=data_dir / "key",
+        max_reject_share=0.0,
     )
 
 
@@ -70,15 +77,23 @@ def write_pictures(data_dir, per_label=PICTURES_PER_LABEL):
     """
     random = np.random.default_rng(0)
     (data_dir / isic2018.IMAGES_NAME).mkdir(parents=True)
-    labels, lesions = [",".join(isic2018.LABEL_COLUMNS)], [",".join(isic2018.LESION_COLUMNS)]
+    labels, lesions = (
+        [",".join(isic2018.LABEL_COLUMNS)],
+        [",".join(isic2018.LESION_COLUMNS)],
+    )
     for number in range(per_label * len(SKIN_LESION_LABELS)):
         label = number % len(SKIN_LESION_LABELS)
         height, width = random.integers(60, 120, 2)
         colour = 40 + 170 * np.array([label + 1 >> bit & 1 for bit in range(3)])
-        picture = random.normal(colour, 20, (height, width, 3)).clip(0, 255).astype(np.uint8)
+        picture = (
+            random.normal(colour, 20, (height, width, 3)).clip(0, 255).astype(np.uint8)
+        )
         name, suffix = f"ISIC_{number:07d}", ("jpg", "png")[number % 3 == 0]
         cv2.imwrite(str(data_dir / isic2018.IMAGES_NAME / f"{name}.{suffix}"), picture)
-        one_hot = ",".join("1.0" if place == label else "0.0" for place in range(len(SKIN_LESION_LABELS)))
+        one_hot = ",".join(
+            "1.0" if place == label else "0.0"
+            for place in range(len(SKIN_LESION_LABELS))
+        )
         labels.append(f"{name},{one_hot}")
         lesions.append(f"{name},HAM_{number // len(SKIN_LESION_LABELS) // 2}{label}")
     (data_dir / isic2018.LABELS_NAME).write_text("\n".join(labels))
@@ -89,7 +104,12 @@ def make_picture_records(data_dir, shards):
     """Records of half of the lesions to train on and a quarter each to validate and test on."""
     config = BuildConfig("isic2018", shards=shards, fractions=(0.5, 0.25, 0.25))
     return build(
-        config, data_dir, data_dir / "records", workers=1, id_key_file=data_dir / "key", max_reject_share=0.0
+        config,
+        data_dir,
+        data_dir / "records",
+        workers=1,
+        id_key_file=data_dir / "key",
+        max_reject_share=0.0,
     )
 
 
@@ -124,11 +144,19 @@ def make_mammogram_records(data_dir):
     phantom_mammography.make(data_dir, settings, workers=1)
     made = {}
     for dataset, name in (
-        ("phantom_mammography", "records"), ("phantom_mammography_patches", "records_patches")
+        ("phantom_mammography", "records"),
+        ("phantom_mammography_patches", "records_patches"),
     ):
-        config = BuildConfig(dataset, image_size=MAMMOGRAM_PX, shards=2, fractions=(0.5, 0.25, 0.25))
+        config = BuildConfig(
+            dataset, image_size=MAMMOGRAM_PX, shards=2, fractions=(0.5, 0.25, 0.25)
+        )
         made[dataset] = build(
-            config, data_dir, data_dir / name, workers=1, id_key_file=data_dir / "key", max_reject_share=0.0
+            config,
+            data_dir,
+            data_dir / name,
+            workers=1,
+            id_key_file=data_dir / "key",
+            max_reject_share=0.0,
         )
     return made
 
@@ -157,8 +185,15 @@ def small_mammogram_config(info, **values):
 
 def rows_of(run_dir):
     """The epochs' rows, without what depends on the clock."""
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (run_dir / "metrics.jsonl").read_text().splitlines()
+    ]
     return [
-        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+        {
+            key: value
+            for key, value in row.items()
+            if key not in ("seconds", "images_per_second")
+        }
         for row in rows
     ]

@@ -4,16 +4,26 @@ import json
 
 import pytest
 
-from data_prep import command_line
-from data_prep.errors import UserError
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 from training.average import as_markdown, average, main
 
 INTERVAL = {"low": 0.5, "high": 0.75, "level": 0.95, "draws": 1000, "unit": "image"}
 
 
 def write_run(folder, accuracy, source_ids, model="hifuse_small", seed=0, **changes):
-    images = {"count": len(source_ids), "accuracy": accuracy, "accuracy_interval": INTERVAL}
-    images |= {"f1": 0.5, "precision": 0.75, "recall": 0.25, "log_loss": 1.0, "majority_accuracy": 0.125}
+    images = {
+        "count": len(source_ids),
+        "accuracy": accuracy,
+        "accuracy_interval": INTERVAL,
+    }
+    images |= {
+        "f1": 0.5,
+        "precision": 0.75,
+        "recall": 0.25,
+        "log_loss": 1.0,
+        "majority_accuracy": 0.125,
+    }
     evaluation = {
         "task": "single_label",
         "dataset": "kvasir",
@@ -24,7 +34,9 @@ def write_run(folder, accuracy, source_ids, model="hifuse_small", seed=0, **chan
     }
     folder.mkdir()
     (folder / "evaluation.json").write_text(json.dumps(evaluation | changes))
-    (folder / "config.json").write_text(json.dumps({"model": model, "records": str(folder), "seed": seed}))
+    (folder / "config.json").write_text(
+        json.dumps({"model": model, "records": str(folder), "seed": seed})
+    )
     lines = ["source_id,label_polyps", *(f"{source_id},1" for source_id in source_ids)]
     (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -58,7 +70,9 @@ def test_table_has_a_row_per_run_and_the_means(folds):
 
 
 def test_says_when_runs_share_images_or_differ(tmp_path, folds):
-    again = write_run(tmp_path / "again", 0.8, ["a", "b", "e"], model="hifuse_base", seed=1)
+    again = write_run(
+        tmp_path / "again", 0.8, ["a", "b", "e"], model="hifuse_base", seed=1
+    )
     result = average([folds[0], again])
     assert result["shared_images"] == 2
     assert result["notes"] == [
@@ -69,8 +83,17 @@ def test_says_when_runs_share_images_or_differ(tmp_path, folds):
 
 
 def test_several_labels_per_image_are_averaged_too(tmp_path):
-    scores = {"count": 1, "log_loss": 0.2, "accuracy": 0.9, "weighted_accuracy": 0.8, "recall": 0.7}
-    slices = [scores | {"auroc_any": 0.6}, scores | {"auroc_any": None, "log_loss": 0.4}]
+    scores = {
+        "count": 1,
+        "log_loss": 0.2,
+        "accuracy": 0.9,
+        "weighted_accuracy": 0.8,
+        "recall": 0.7,
+    }
+    slices = [
+        scores | {"auroc_any": 0.6},
+        scores | {"auroc_any": None, "log_loss": 0.4},
+    ]
     runs = [
         write_run(tmp_path / name, 0, [name], task="multilabel", slices=each)
         for name, each in zip("ab", slices, strict=True)
@@ -84,7 +107,10 @@ def test_several_labels_per_image_are_averaged_too(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": "multilabel"}, "runs of one task, received single_label in .* and multilabel in"),
+        (
+            {"task": "multilabel"},
+            "runs of one task, received single_label in .* and multilabel in",
+        ),
         ({"label_names": ["polyps"]}, "one label names"),
         ({"dataset": "isic2018"}, "one dataset"),
         ({"split": "validation"}, "one split"),
@@ -97,7 +123,11 @@ def test_refuses_runs_that_were_not_evaluated_alike(tmp_path, folds, changes, me
 
 
 def test_refuses_one_run_twice(folds):
-    for runs in (folds[:1], [folds[0], folds[0]], [folds[0], folds[1].parent / "fold_1/../fold_0"]):
+    for runs in (
+        folds[:1],
+        [folds[0], folds[0]],
+        [folds[0], folds[1].parent / "fold_1/../fold_0"],
+    ):
         with pytest.raises(UserError, match="two or more different runs"):
             average(runs)
 
@@ -115,25 +145,40 @@ def test_program_writes_table_and_json(folds, tmp_path, capsys):
     assert command_line.run(main, [*runs, "--output", str(output)]) == 0
     assert "**85.00%**" in capsys.readouterr().out
     assert json.loads(output.read_text()) == average(runs)
-    assert command_line.run(main, [*runs, "--output", str(tmp_path / "absent" / "a.json")]) == 2
+    assert (
+        command_line.run(main, [*runs, "--output", str(tmp_path / "absent" / "a.json")])
+        == 2
+    )
     assert command_line.run(main, runs[:1]) == 2
     assert "error: expected two or more different runs" in capsys.readouterr().err
 
 
 def test_scores_of_two_tasks_stand_under_their_names(tmp_path):
     def scores(accuracy):
-        of_task = {key: 0.5 for key in ("f1", "precision", "recall", "specificity", "majority_accuracy")}
+        of_task = {
+            key: 0.5
+            for key in ("f1", "precision", "recall", "specificity", "majority_accuracy")
+        }
         return of_task | {"accuracy": accuracy, "accuracy_interval": INTERVAL}
 
     folders = [
         write_run(
-            tmp_path / str(number), 0.5, [str(number)], model="dtvit_small", task="dual_task",
-            slices={"count": 1, "accuracy": 0.8, "log_loss": 1.0}, hemorrhage=scores(0.9), location=location,
+            tmp_path / str(number),
+            0.5,
+            [str(number)],
+            model="dtvit_small",
+            task="dual_task",
+            slices={"count": 1, "accuracy": 0.8, "log_loss": 1.0},
+            hemorrhage=scores(0.9),
+            location=location,
         )
         for number, location in enumerate((scores(0.6), scores(0.8)))
     ]
     result = average(folders)
-    assert result["mean"]["hemorrhage.accuracy"] == 0.9 and result["mean"]["accuracy"] == 0.8
+    assert (
+        result["mean"]["hemorrhage.accuracy"] == 0.9
+        and result["mean"]["accuracy"] == 0.8
+    )
     assert result["mean"]["location.accuracy"] == pytest.approx(0.7)
     table = as_markdown(result)
     assert "location: accuracy" in table and "60.00% (50.00% to 75.00%)" in table

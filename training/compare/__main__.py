@@ -15,9 +15,9 @@ import logging
 import pathlib
 import sys
 
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from training.compare.runs import read_run, run_of_model
 from training.compare.tables import compare
 from training.figures import to_png
@@ -33,9 +33,13 @@ def main(argv=None):
     import_tensorflow()
     models = _different_models(arguments.models)
     output = pathlib.Path(arguments.output)
-    runs, failures = _collect(models, _training_options(arguments), _folders(arguments.runs, output))
+    runs, failures = _collect(
+        models, _training_options(arguments), _folders(arguments.runs, output)
+    )
     if not runs:
-        raise UserError(f"nothing to compare: the reasons for {', '.join(failures)} are above")
+        raise UserError(
+            f"nothing to compare: the reasons for {', '.join(failures)} are above"
+        )
     comparison = compare(runs, failures)
     text = comparison.as_markdown()
     output.mkdir(parents=True, exist_ok=True)
@@ -44,9 +48,15 @@ def main(argv=None):
     for name, figure in comparison.pictures.items():
         (output / name).write_bytes(to_png(figure))
     sys.stdout.write(text)
-    logger.info("The same is in %s, and as numbers in %s", output / "compare.md", output / "compare.csv")
+    logger.info(
+        "The same is in %s, and as numbers in %s",
+        output / "compare.md",
+        output / "compare.csv",
+    )
     if failures:
-        raise UserError(f"not compared: {', '.join(failures)}; the reasons are at the end of the tables")
+        raise UserError(
+            f"not compared: {', '.join(failures)}; the reasons are at the end of the tables"
+        )
 
 
 def _parser():
@@ -56,24 +66,47 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--models", nargs="*", default=[], metavar="MODEL", help="models to compare, trained where needed"
+        "--models",
+        nargs="*",
+        default=[],
+        metavar="MODEL",
+        help="models to compare, trained where needed",
     )
     parser.add_argument(
-        "--runs", nargs="+", default=[], metavar="RUN",
+        "--runs",
+        nargs="+",
+        default=[],
+        metavar="RUN",
         help="folders of evaluated runs to compare as they are",
     )
-    parser.add_argument("--dataset", help="data set to train on (default: the phantoms for each model)")
-    parser.add_argument("--data-dir", help="folder of the data set (default: data/DATASET)")
-    parser.add_argument("--records", help="folder of the records (default: records/DATASET)")
     parser.add_argument(
-        "--backbone-weights", nargs="+", metavar="W", help="weights of the backbones, see training.train"
+        "--dataset", help="data set to train on (default: the phantoms for each model)"
     )
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+        "--data-dir", help="folder of the data set (default: data/DATASET)"
+    )
+    parser.add_argument(
+        "--records", help="folder of the records (default: records/DATASET)"
+    )
+    parser.add_argument(
+        "--backbone-weights",
+        nargs="+",
+        metavar="W",
+        help="weights of the backbones, see training.train",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
         help="other values for keys of the recipes, for all models, for example --set epochs=3",
     )
     parser.add_argument(
-        "--output", default="runs/compare", metavar="DIR",
+        "--output",
+        default="runs/compare",
+        metavar="DIR",
         help="folder for compare.md, compare.csv and pictures (default: %(default)s)",
     )
     return parser
@@ -99,7 +132,10 @@ def _different_models(names):
     import keras_medformers
 
     try:
-        by_model = {keras_medformers.registry.resolve_name(name): name for name in reversed(names)}
+        by_model = {
+            keras_medformers.registry.resolve_name(name): name
+            for name in reversed(names)
+        }
     except ValueError as error:
         raise UserError(str(error)) from error
     return [name for name in dict.fromkeys(names) if name in by_model.values()]
@@ -123,7 +159,9 @@ def _collect(models, options, folders):
         except UserError as error:
             failures[name] = " ".join(str(error).split())
             logger.warning("Not compared: %s: %s", name, failures[name])
-        except Exception as error:  # a defect met by one model must not cost the others their tables
+        except (
+            Exception
+        ) as error:  # a defect met by one model must not cost the others their tables
             logger.exception("%s stopped", name)
             failures[name] = f"stopped by {type(error).__name__}, see the log"
 

@@ -12,10 +12,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from training import figures
-from training.auc import ALL, auc_differences
 from training.compare.hct_tables import GAINS_BY_THIRD
-from training.evaluation import SINGLE_LABEL, read_predictions
-from training.finding_scores import SIZE_COLUMN, SIZE_THRESHOLDS_PX, THIRDS, TYPE_COLUMN, subsets_of_findings
+from training.statistics.auc import ALL, auc_differences
+from training.tasks.evaluation import SINGLE_LABEL, read_predictions
+from training.tasks.finding_scores import (
+    SIZE_COLUMN,
+    SIZE_THRESHOLDS_PX,
+    THIRDS,
+    TYPE_COLUMN,
+    subsets_of_findings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +57,10 @@ def pairs_on_the_same_images(runs) -> list[Pair]:
     """
     pairs, firsts = [], []
     for run in runs:
-        if run.evaluation["task"] != SINGLE_LABEL or len(run.evaluation["label_names"]) != 2:
+        if (
+            run.evaluation["task"] != SINGLE_LABEL
+            or len(run.evaluation["label_names"]) != 2
+        ):
             continue
         try:
             table = _table(run)
@@ -63,7 +72,11 @@ def pairs_on_the_same_images(runs) -> list[Pair]:
             common = common[common["label"] == common["label_other"]]
             if len(common):
                 counts = [len(of_first), len(table)]
-                notes = () if counts == [len(common)] * 2 else (_not_common(first, run, counts),)
+                notes = (
+                    ()
+                    if counts == [len(common)] * 2
+                    else (_not_common(first, run, counts),)
+                )
                 pairs.append(Pair(first, run, len(common), _areas(common), notes))
                 break
         else:
@@ -74,8 +87,15 @@ def pairs_on_the_same_images(runs) -> list[Pair]:
 def names_of_subsets(areas) -> dict[tuple, str]:
     """The subsets of a pair in words, in the order in which they are shown."""
     names = {ALL_IMAGES: "all"}
-    names |= {(kind, name): name.replace("_", " ") for kind, name in areas if kind == TYPE_COLUMN}
-    names |= {(SIZE_COLUMN, threshold): f"smaller than {threshold} px" for threshold in SIZE_THRESHOLDS_PX}
+    names |= {
+        (kind, name): name.replace("_", " ")
+        for kind, name in areas
+        if kind == TYPE_COLUMN
+    }
+    names |= {
+        (SIZE_COLUMN, threshold): f"smaller than {threshold} px"
+        for threshold in SIZE_THRESHOLDS_PX
+    }
     names |= {(SIZE_COLUMN, third): f"{third} third" for third in THIRDS}
     return {key: name for key, name in names.items() if key in areas}
 
@@ -112,8 +132,11 @@ def differences_by_size(pairs) -> Figure:
 def _areas(common: pd.DataFrame) -> dict:
     labels = common["label"].to_numpy()
     return auc_differences(
-        labels, common["score_other"].to_numpy(), common["score"].to_numpy(),
-        {ALL_IMAGES: labels >= 0, **subsets_of_findings(common, labels)}, common["patient_id"].to_numpy(),
+        labels,
+        common["score_other"].to_numpy(),
+        common["score"].to_numpy(),
+        {ALL_IMAGES: labels >= 0, **subsets_of_findings(common, labels)},
+        common["patient_id"].to_numpy(),
     )
 
 
@@ -127,7 +150,10 @@ def _table(run) -> pd.DataFrame:
     table, label_names = read_predictions(run.folder / PREDICTIONS_FILE)
     if table["source_id"].duplicated().any():
         raise ValueError("several of its images have the same source_id")
-    renamed = {f"label_{label_names[1]}": "label", f"probability_{label_names[1]}": "score"}
+    renamed = {
+        f"label_{label_names[1]}": "label",
+        f"probability_{label_names[1]}": "score",
+    }
     kept = [column for column in (TYPE_COLUMN, SIZE_COLUMN) if column in table]
     table = table.rename(columns=renamed).set_index("source_id")
     return table[["patient_id", "label", "score", *kept]]

@@ -6,7 +6,7 @@ References:
 """
 
 from training.compare.paper_table import Column, PaperRow, PaperTable, three_decimals
-from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION
+from training.tasks.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION
 
 LATER, FIRST = "DTViT", "DTViT, first version"
 OTHER_SIZES = ("dtvit_small", "dtvit_base", "dtvit_huge")
@@ -21,7 +21,9 @@ LOCATION_NOTE = (
     "Classifier 2: precision, recall, F1 and specificity are means over the three locations; the paper does "
     "not say what its are. Ours is scored over the slices with hemorrhage."
 )
-SPECIFICITY_NOTE = "Specificity is TN / (TN + FP); the paper's equation (6) is misprinted."
+SPECIFICITY_NOTE = (
+    "Specificity is TN / (TN + FP); the paper's equation (6) is misprinted."
+)
 TEST_NOTE = (
     "Test slices: ours are of patients that training has not seen. The paper divides slices, the first "
     "version after replicating them, so that copies sit on both sides."
@@ -34,7 +36,12 @@ def _columns(task, of_class=()):
     return (
         Column("accuracy", "accuracy", (task, "accuracy"), three_decimals),
         *(
-            Column(key, "F1" if key == "f1" else key, (task, *of_class, key), three_decimals)
+            Column(
+                key,
+                "F1" if key == "f1" else key,
+                (task, *of_class, key),
+                three_decimals,
+            )
             for key in others
         ),
     )
@@ -42,7 +49,13 @@ def _columns(task, of_class=()):
 
 def _rows(optimizer, with_augmentation, without):
     return tuple(
-        PaperRow(name, "dtvit_large", printed, {"optimizer": optimizer, **settings}, OTHER_SIZES)
+        PaperRow(
+            name,
+            "dtvit_large",
+            printed,
+            {"optimizer": optimizer, **settings},
+            OTHER_SIZES,
+        )
         for name, printed, settings in (
             ("with augmentation", with_augmentation, {}),
             ("without augmentation", without, {"augmentation": "none"}),
@@ -55,7 +68,9 @@ def _tables(paper, number, scored_on, optimizer, hemorrhage, location):
         paper=paper,
         scored_on=scored_on,
         datasets=("ich_location", "phantom_ich_location", "phantom_head_ct"),
-        notes=("Runs of other sizes than the paper's large one stand below its rows, too.",),
+        notes=(
+            "Runs of other sizes than the paper's large one stand below its rows, too.",
+        ),
     )
     return (
         PaperTable(
@@ -79,13 +94,28 @@ def _tables(paper, number, scored_on, optimizer, hemorrhage, location):
 
 DTVIT_TABLES = (
     *_tables(
-        LATER, "Table 3", "1,266 test slices of Yulin's data", "adamw",
+        LATER,
+        "Table 3",
+        "1,266 test slices of Yulin's data",
+        "adamw",
         (("1", "1", "1", "1", "1"), ("0.996", "0.991", "1", "0.995", "0.995")),
-        (("0.996", "0.998", "0.997", "0.997", "1"), ("0.992", "0.994", "0.996", "0.995", "0.995")),
+        (
+            ("0.996", "0.998", "0.997", "0.997", "1"),
+            ("0.992", "0.994", "0.996", "0.995", "0.995"),
+        ),
     ),
     *_tables(
-        FIRST, "Table 2", "3,023 test slices of Yulin's data, replicated", "sgd",
-        (("0.992", "0.996", "0.987", "0.991", "0.997"), ("0.974", "0.953", "0.991", "0.972", "0.960")),
-        (("0.974", "0.962", "0.969", "0.966", "0.995"), ("0.877", "0.756", "0.987", "0.856", "0.986")),
+        FIRST,
+        "Table 2",
+        "3,023 test slices of Yulin's data, replicated",
+        "sgd",
+        (
+            ("0.992", "0.996", "0.987", "0.991", "0.997"),
+            ("0.974", "0.953", "0.991", "0.972", "0.960"),
+        ),
+        (
+            ("0.974", "0.962", "0.969", "0.966", "0.995"),
+            ("0.877", "0.756", "0.987", "0.856", "0.986"),
+        ),
     ),
 )

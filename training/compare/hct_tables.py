@@ -4,7 +4,7 @@ Reference:
     Taha, Truong Vu et al., "Deep is a Luxury We Don't Have", table 3, table A1, Figs. 5 and A2.
 """
 
-from data_prep.labels import FINDING_TYPES
+from data_prep.datasets.labels import FINDING_TYPES
 from training.compare.paper_table import Column, PaperRow, PaperTable, percent
 
 HCT = "HCT"
@@ -26,9 +26,14 @@ TYPE_NOTE = (
     "AUC of a type of finding: malignant images with it against all non-malignant images. The paper writes "
     '"all negative images, i.e., no findings at all"; benign findings are among ours.'
 )
-PHANTOM_NOTE = "Patches and images of phantoms are far easier, or harder, than those of patients."
+PHANTOM_NOTE = (
+    "Patches and images of phantoms are far easier, or harder, than those of patients."
+)
 
-ADAM, ASAM = {"optimizer": "adam", "sharpness": "none"}, {"optimizer": "adam", "sharpness": "asam"}
+ADAM, ASAM = (
+    {"optimizer": "adam", "sharpness": "none"},
+    {"optimizer": "adam", "sharpness": "asam"},
+)
 _NAMES = {
     "gmic": "GMIC",
     "def_gmic": "Def-GMIC",
@@ -43,8 +48,16 @@ _PARAMETERS = {"gmic": "2.80 M", "def_gmic": "2.89 M"} | dict.fromkeys(
 
 def _table_3(number, caption, datasets, scored_on, adam, asam):
     rows = [
-        PaperRow(f"{_NAMES[model]}; {optimizer}", model, (_PARAMETERS[model], printed), settings)
-        for optimizer, settings, areas in (("Adam", ADAM, adam), ("Adam + ASAM", ASAM, asam))
+        PaperRow(
+            f"{_NAMES[model]}; {optimizer}",
+            model,
+            (_PARAMETERS[model], printed),
+            settings,
+        )
+        for optimizer, settings, areas in (
+            ("Adam", ADAM, adam),
+            ("Adam + ASAM", ASAM, asam),
+        )
         for model, printed in zip(_NAMES, areas, strict=True)
     ]
     return PaperTable(
@@ -56,7 +69,9 @@ def _table_3(number, caption, datasets, scored_on, adam, asam):
         columns=(TRAINABLE, AREA),
         rows=tuple(rows),
         definitions=(INTERVAL_NOTE,),
-        notes=("Fig. 5: the paper's networks gain about 4% from half (1664×1280) to full resolution.",)
+        notes=(
+            "Fig. 5: the paper's networks gain about 4% from half (1664×1280) to full resolution.",
+        )
         if "image" in number
         else (),
     )
@@ -111,7 +126,12 @@ TABLE_A1 = PaperTable(
     scored_on="images of OPTIMAM's test split, networks trained with ASAM",
     datasets=("mammography", "phantom_mammography"),
     columns=tuple(
-        Column(f"auc_{name}", name.replace("_", " "), ("auc", "by_finding_type", name, "auc"), percent)
+        Column(
+            f"auc_{name}",
+            name.replace("_", " "),
+            ("auc", "by_finding_type", name, "auc"),
+            percent,
+        )
         for name in FINDING_TYPES
     ),
     rows=tuple(

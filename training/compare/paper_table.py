@@ -82,7 +82,9 @@ class PaperTable:
             (len(row.settings), index)
             for index, row in enumerate(self.rows)
             if config.model in (row.model, *row.other_sizes)
-            and all(getattr(config, key) == value for key, value in row.settings.items())
+            and all(
+                getattr(config, key) == value for key, value in row.settings.items()
+            )
         ]
         return max(fitting)[1] if fitting else None
 
@@ -92,7 +94,9 @@ def value_of(printed: str) -> float | None:
     printed = printed.partition(" (")[0]
     if not printed:
         return None
-    number, unit = (printed[:-1], UNITS[printed[-1]]) if printed[-1] in UNITS else (printed, "1")
+    number, unit = (
+        (printed[:-1], UNITS[printed[-1]]) if printed[-1] in UNITS else (printed, "1")
+    )
     return float(decimal.Decimal(number.strip()) * decimal.Decimal(unit))
 
 

@@ -9,12 +9,12 @@ import multiprocessing
 import os
 import pathlib
 
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.schema import MAMMOGRAM
+from data_prep.records.schema import MAMMOGRAM
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 from training import train
 from training.average import SCORES
-from training.config import CONFIG_FILE, Config
+from training.runs.config import CONFIG_FILE, Config
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,9 @@ def read_run(folder) -> Run:
     try:
         evaluation = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"there is no {path}; evaluate the run first: make evaluate RUN={folder}") from error
+        raise UserError(
+            f"there is no {path}; evaluate the run first: make evaluate RUN={folder}"
+        ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from error
     evaluation.setdefault("task", "multilabel")
@@ -119,12 +121,22 @@ def _folder_of(arguments, config):
     import keras_medformers
 
     registry = keras_medformers.registry
-    aliases = [name for name in registry.list_models() if registry.resolve_name(name) == config.model]
+    aliases = [
+        name
+        for name in registry.list_models()
+        if registry.resolve_name(name) == config.model
+    ]
     folders = [
-        pathlib.Path(train.default_run(argparse.Namespace(**vars(arguments) | {"model": name}), config))
+        pathlib.Path(
+            train.default_run(
+                argparse.Namespace(**vars(arguments) | {"model": name}), config
+            )
+        )
         for name in (arguments.model, *aliases)
     ]
-    return next((folder for folder in folders if (folder / CONFIG_FILE).is_file()), folders[0])
+    return next(
+        (folder for folder in folders if (folder / CONFIG_FILE).is_file()), folders[0]
+    )
 
 
 def _check_settings(folder, config):
@@ -135,7 +147,9 @@ def _check_settings(folder, config):
         *(["weights"] if found["first_stage"] != "none" else []),
     ]
     changed = [
-        key for key, value in config.to_json().items() if value != found[key] and key not in filled_in
+        key
+        for key, value in config.to_json().items()
+        if value != found[key] and key not in filled_in
     ]
     if changed:
         raise UserError(

@@ -12,14 +12,28 @@ from training.compare.differences import (
     names_of_subsets,
     pairs_on_the_same_images,
 )
-from training.compare.paper_table import Column, ends_of, four_decimals, percent, signed_percent, value_of
 from training.compare.hct_tables import AREA
+from training.compare.paper_table import (
+    Column,
+    ends_of,
+    four_decimals,
+    percent,
+    signed_percent,
+    value_of,
+)
 from training.compare.papers import TABLES
-from training.recipes import RECIPES, recipe
+from training.papers import RECIPES, recipe
 
 ABSENT = "–"
 SETTINGS_WITHOUT_A_WORD = (
-    "records", "seed", "deterministic", "shuffle_buffer", "label_names", "label_weights", "task", "modality",
+    "records",
+    "seed",
+    "deterministic",
+    "shuffle_buffer",
+    "label_names",
+    "label_weights",
+    "task",
+    "modality",
     "treatment",
 )
 """Fields of a run's `Config` in which it may differ from its recipe without being told of."""
@@ -66,7 +80,11 @@ class Comparison:
         failures = [f"{name}: {reason}" for name, reason in self.failures.items()]
         parts = ["# The papers' tables beside our runs", "Not for clinical use."]
         for section in self.sections:
-            parts += [f"## {section.title}", _table(section.heads, section.rows), *_items(section.notes)]
+            parts += [
+                f"## {section.title}",
+                _table(section.heads, section.rows),
+                *_items(section.notes),
+            ]
         if self.definitions:
             parts += ["## How the scores are defined", *_items(self.definitions)]
         if failures:
@@ -87,12 +105,26 @@ def compare(runs, failures) -> Comparison:
         failures: Why others are not among them, by name.
     """
     pairs = pairs_on_the_same_images(runs)
-    shown = [table for table in TABLES if any(table.row_of(run.config) is not None for run in runs)]
+    shown = [
+        table
+        for table in TABLES
+        if any(table.row_of(run.config) is not None for run in runs)
+    ]
     return Comparison(
-        [_all_runs(runs), *(_beside_paper(table, runs) for table in shown), *map(_difference_section, pairs)],
-        list(dict.fromkeys(definition for table in shown for definition in table.definitions)),
+        [
+            _all_runs(runs),
+            *(_beside_paper(table, runs) for table in shown),
+            *map(_difference_section, pairs),
+        ],
+        list(
+            dict.fromkeys(
+                definition for table in shown for definition in table.definitions
+            )
+        ),
         failures,
-        {"auc_differences.png": differences_by_size(pairs)} if any(map(has_sizes, pairs)) else {},
+        {"auc_differences.png": differences_by_size(pairs)}
+        if any(map(has_sizes, pairs))
+        else {},
     )
 
 
@@ -103,12 +135,20 @@ def _beside_paper(table, runs):
     rows, records = [], []
     for index, row in enumerate(table.rows):
         rows.append([row.name, *(printed or ABSENT for printed in row.printed)])
-        records.append(_record(name, row.name, "paper", row.model) | _printed_scores(row, table.columns))
+        records.append(
+            _record(name, row.name, "paper", row.model)
+            | _printed_scores(row, table.columns)
+        )
         for run in own:
             if table.row_of(run.config) == index:
                 kind = f" ({_kind(run)})" if several_kinds else ""
-                rows.append([f"→ ours: {run.folder}{kind}", *_cells(run, table.columns)])
-                records.append(_record(name, row.name, "ours", row.model, run) | _scores(run, table.columns))
+                rows.append(
+                    [f"→ ours: {run.folder}{kind}", *_cells(run, table.columns)]
+                )
+                records.append(
+                    _record(name, row.name, "ours", row.model, run)
+                    | _scores(run, table.columns)
+                )
     return Section(
         f"{name}: {table.caption}. Ours: {_kinds(own)}",
         [f"paper: {table.scored_on}", *(column.name for column in table.columns)],
@@ -125,7 +165,10 @@ def _difference_section(pair):
     rows, records = [], []
     for key, name in names_of_subsets(pair.areas).items():
         areas = pair.areas[key]
-        cells, scores = [], {"first_run": str(pair.first.folder), "positives": areas["positives"]}
+        cells, scores = (
+            [],
+            {"first_run": str(pair.first.folder), "positives": areas["positives"]},
+        )
         for score, called, form in _AREAS_OF_PAIR:
             interval = areas[f"{score}_interval"]
             value, low, high = areas[score], interval["low"], interval["high"]
@@ -134,11 +177,22 @@ def _difference_section(pair):
         if printed:
             cells.append(signed_percent(printed[key]) if key in printed else ABSENT)
         rows.append([name, f"{areas['positives']:,}", *cells])
-        records.append(_record(title, name, "ours", pair.other.config.model, pair.other) | scores)
-    names = [f"{run.config.model} at {run.config.input_size} px" for run in (pair.first, pair.other)]
+        records.append(
+            _record(title, name, "ours", pair.other.config.model, pair.other) | scores
+        )
+    names = [
+        f"{run.config.model} at {run.config.input_size} px"
+        for run in (pair.first, pair.other)
+    ]
     return Section(
         f"{title}. Ours: {_kinds([pair.first, pair.other])}",
-        ["positive images", "number", *names, "difference", *(["the paper's"] if printed else [])],
+        [
+            "positive images",
+            "number",
+            *names,
+            "difference",
+            *(["the paper's"] if printed else []),
+        ],
         rows,
         [
             f"On the {pair.images:,} images that both have scored; draws are of patients, the same for both.",
@@ -149,7 +203,9 @@ def _difference_section(pair):
 
 
 _AREAS_OF_PAIR = (
-    ("other_auc", "first_auc", percent), ("auc", "auc", percent), ("difference", "difference", signed_percent)
+    ("other_auc", "first_auc", percent),
+    ("auc", "auc", percent),
+    ("difference", "difference", signed_percent),
 )
 """Of what `auc_differences` gives: its key, the name in CSV files and the format."""
 
@@ -160,7 +216,9 @@ def _uncounted(table, runs):
     folders = [str(run.folder) for run in runs if not counts <= run.evaluation.keys()]
     if not folders:
         return []
-    return [f"Not counted in {', '.join(folders)}: make evaluate RUN={folders[0]} counts parameters."]
+    return [
+        f"Not counted in {', '.join(folders)}: make evaluate RUN={folders[0]} counts parameters."
+    ]
 
 
 def _all_runs(runs):
@@ -170,15 +228,33 @@ def _all_runs(runs):
     for run in runs:
         columns = [
             Column("accuracy", "accuracy", (run.level, "accuracy"), percent),
-            Column("weighted_accuracy", "weighted", (run.level, "weighted_accuracy"), percent),
+            Column(
+                "weighted_accuracy",
+                "weighted",
+                (run.level, "weighted_accuracy"),
+                percent,
+            ),
             Column("log_loss", "log loss", (run.level, "log_loss"), four_decimals),
-            Column("constant_prevalence", "constant", ("constant_prevalence_score",), four_decimals),
+            Column(
+                "constant_prevalence",
+                "constant",
+                ("constant_prevalence_score",),
+                four_decimals,
+            ),
             *with_areas,
         ]
-        facts = [run.config.model, _backbones(run.config), run.config.epochs, run.config.dataset,
-                 run.evaluation["split"], run.evaluation[run.level]["count"]]
+        facts = [
+            run.config.model,
+            _backbones(run.config),
+            run.config.epochs,
+            run.config.dataset,
+            run.evaluation["split"],
+            run.evaluation[run.level]["count"],
+        ]
         rows.append([str(run.folder), *map(str, facts), *_cells(run, columns)])
-        records.append(_record("runs", "", "ours", run.config.model, run) | _scores(run, columns))
+        records.append(
+            _record("runs", "", "ours", run.config.model, run) | _scores(run, columns)
+        )
         for note in [*run.evaluation["notes"], *_other_settings(run.config)]:
             notes.setdefault(note, []).append(str(run.folder))
     return Section(
@@ -188,7 +264,10 @@ def _all_runs(runs):
         [
             "Constant: the log loss of always predicting the training split's prevalences. In brackets: 95% "
             "bootstrap intervals.",
-            *(f"{note[:1].upper()}{note[1:]}{_whose(folders, runs)}." for note, folders in notes.items()),
+            *(
+                f"{note[:1].upper()}{note[1:]}{_whose(folders, runs)}."
+                for note, folders in notes.items()
+            ),
         ],
         records,
     )
@@ -204,8 +283,12 @@ def _kinds(runs):
 
 def _kind(run):
     """What a run was trained on and scored on: what its scores are worth."""
-    trained_on = "phantoms" if run.config.dataset.startswith("phantom") else run.config.dataset
-    untrained = [note for note in run.evaluation["notes"] if note.startswith("untrained")]
+    trained_on = (
+        "phantoms" if run.config.dataset.startswith("phantom") else run.config.dataset
+    )
+    untrained = [
+        note for note in run.evaluation["notes"] if note.startswith("untrained")
+    ]
     return ", ".join([trained_on, *untrained, f"{run.evaluation['split']} split"])
 
 
@@ -216,7 +299,11 @@ def _backbones(config):
     if "backbone_weights" not in keras_medformers.registry.list_settings(config.model):
         return ABSENT
     weights = config.backbone_weights
-    names = [weights] if isinstance(weights, str) else [str(name).rpartition("/")[2] for name in weights]
+    names = (
+        [weights]
+        if isinstance(weights, str)
+        else [str(name).rpartition("/")[2] for name in weights]
+    )
     known = ", ".join("untrained" if name == "none" else name for name in names)
     return f"{known}; {config.frozen_fraction:.0%} frozen"
 
@@ -232,19 +319,32 @@ def _other_settings(config):
         if values["dataset"] == config.dataset and values["model"] in relatives:
             expected = _flat(recipe(name, model=config.model, records=config.records))
             differences[name] = [
-                f"{key}={value}" for key, value in found.items() if value != expected.get(key)
+                f"{key}={value}"
+                for key, value in found.items()
+                if value != expected.get(key)
             ]
     if not differences:
         return []
     name = min(differences, key=lambda name: len(differences[name]))
-    return [f"recipe {name} with {' '.join(differences[name])}"] if differences[name] else []
+    return (
+        [f"recipe {name} with {' '.join(differences[name])}"]
+        if differences[name]
+        else []
+    )
 
 
 def _flat(config):
     """A `Config` as the keys and values that `--set` takes."""
     values = config.to_json()
-    settings = {f"model_config.{key}": value for key, value in values.pop("model_config").items()}
-    return {key: value for key, value in values.items() if key not in SETTINGS_WITHOUT_A_WORD} | settings
+    settings = {
+        f"model_config.{key}": value
+        for key, value in values.pop("model_config").items()
+    }
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in SETTINGS_WITHOUT_A_WORD
+    } | settings
 
 
 def _record(table, row, source, model, run=None):
@@ -267,7 +367,9 @@ def _printed_scores(row, columns):
     for column, printed in zip(columns, row.printed, strict=True):
         scores[column.key] = value_of(printed)
         if ends := ends_of(printed):
-            scores |= dict(zip((f"{column.key}_low", f"{column.key}_high"), ends, strict=True))
+            scores |= dict(
+                zip((f"{column.key}_low", f"{column.key}_high"), ends, strict=True)
+            )
     return scores
 
 
@@ -276,7 +378,11 @@ def _scores(run, columns):
     scores = {}
     for column in columns:
         value, low, high = _score(run.evaluation, column.path)
-        scores |= {column.key: value, f"{column.key}_low": low, f"{column.key}_high": high}
+        scores |= {
+            column.key: value,
+            f"{column.key}_low": low,
+            f"{column.key}_high": high,
+        }
     return scores
 
 
@@ -316,8 +422,13 @@ def _table(heads, rows):
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
 
     def line(cells):
-        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        first, *others = (
+            cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+        )
         return f"| {' | '.join([first, *(cell.strip().rjust(len(cell)) for cell in others)])} |"
 
-    ruler = [":".ljust(widths[0], "-"), *(":".rjust(width, "-") for width in widths[1:])]
+    ruler = [
+        ":".ljust(widths[0], "-"),
+        *(":".rjust(width, "-") for width in widths[1:]),
+    ]
     return "\n".join([line(heads), f"| {' | '.join(ruler)} |", *map(line, rows)])

@@ -24,14 +24,14 @@ import argparse
 import logging
 import pathlib
 
-from data_prep import command_line
-from data_prep.errors import UserError
-from data_prep.schema import MAMMOGRAM
-from training.config import Config
+from data_prep.records.schema import MAMMOGRAM
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
 from training.explain.explainer import Explainer
 from training.explain.files import explain_files
 from training.predict.files import find_files
+from training.runs.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,17 @@ logger = logging.getLogger(__name__)
 def main(argv=None):
     """The program behind `make explain`."""
     arguments = make_parser().parse_args(argv)
-    for name, value in (("--batch-size", arguments.batch_size), ("--images", arguments.images)):
+    for name, value in (
+        ("--batch-size", arguments.batch_size),
+        ("--images", arguments.images),
+    ):
         if value < 1:
             raise UserError(f"expected {name} of at least 1, received {value}")
     runs = [pathlib.Path(run) for run in arguments.run]
     if len(runs) > 1 and arguments.paths:
-        raise UserError("expected one --run to explain files with, or several --run and no files")
+        raise UserError(
+            "expected one --run to explain files with, or several --run and no files"
+        )
     if len(runs) > 1:
         _several_runs(runs, arguments)
         return
@@ -62,54 +67,106 @@ def make_parser():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", metavar="PATH",
-                        help="pictures, or DICOM files for a run on CT, or folders of them")
-    parser.add_argument("--run", required=True, action="append",
-                        help="folder of a trained run; several to compare their encoders or receptive fields")
-    parser.add_argument("--output", metavar="DIR",
-                        help="folder for the results (default: RUN/explain; of several, similarity or "
-                        "receptive_fields beside the first)")
-    parser.add_argument("--label", metavar="NAME", help="label to show (default: the predicted one)")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="pictures, or DICOM files for a run on CT, or folders of them",
+    )
+    parser.add_argument(
+        "--run",
+        required=True,
+        action="append",
+        help="folder of a trained run; several to compare their encoders or receptive fields",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="folder for the results (default: RUN/explain; of several, similarity or "
+        "receptive_fields beside the first)",
+    )
+    parser.add_argument(
+        "--label", metavar="NAME", help="label to show (default: the predicted one)"
+    )
     grad_cam = parser.add_argument_group("Grad-CAM")
-    grad_cam.add_argument("--layer", metavar="NAME",
-                          help="layer of the network whose map is used (default: feature_map; of a network "
-                          "of tokens alone, the last encoder but one)")
-    grad_cam.add_argument("--batch-size", type=int, default=8, metavar="N",
-                          help="images run at a time (default: %(default)s)")
+    grad_cam.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="layer of the network whose map is used (default: feature_map; of a network "
+        "of tokens alone, the last encoder but one)",
+    )
+    grad_cam.add_argument(
+        "--batch-size",
+        type=int,
+        default=8,
+        metavar="N",
+        help="images run at a time (default: %(default)s)",
+    )
     records = parser.add_argument_group("images of the run's own records")
-    records.add_argument("--split", default="test", choices=("train", "validation", "test"),
-                         help="split they are taken from (default: %(default)s)")
-    records.add_argument("--images", type=int, default=IMAGES, metavar="N",
-                         help="how many are looked at (default: %(default)s)")
-    records.add_argument("--show", metavar="ID",
-                         help="source id of the image whose maps are drawn (default: among the images looked "
-                         "at, the positive one that was found most surely)")
-    records.add_argument("--records", metavar="DIR", help="their folder (default: that of the run)")
+    records.add_argument(
+        "--split",
+        default="test",
+        choices=("train", "validation", "test"),
+        help="split they are taken from (default: %(default)s)",
+    )
+    records.add_argument(
+        "--images",
+        type=int,
+        default=IMAGES,
+        metavar="N",
+        help="how many are looked at (default: %(default)s)",
+    )
+    records.add_argument(
+        "--show",
+        metavar="ID",
+        help="source id of the image whose maps are drawn (default: among the images looked "
+        "at, the positive one that was found most surely)",
+    )
+    records.add_argument(
+        "--records", metavar="DIR", help="their folder (default: that of the run)"
+    )
     return parser
 
 
 def _files(run, output, arguments):
-    paths = [path for path in find_files(arguments.paths) if output.resolve() not in path.resolve().parents]
+    paths = [
+        path
+        for path in find_files(arguments.paths)
+        if output.resolve() not in path.resolve().parents
+    ]
     explainer = Explainer(run, arguments.layer, arguments.label)
     _make_folder(output)
     rows, rejects = explain_files(paths, explainer, output, arguments.batch_size)
-    logger.info("%d of %d files explained, %d set aside; overlays, contact_sheet.png and explain.csv in %s. "
-                "Not for clinical use.", len(rows), len(paths), len(rejects), output)
+    logger.info(
+        "%d of %d files explained, %d set aside; overlays, contact_sheet.png and explain.csv in %s. "
+        "Not for clinical use.",
+        len(rows),
+        len(paths),
+        len(rejects),
+        output,
+    )
 
 
 def _one_run(run, output, arguments):
     explainer = Explainer(run, arguments.layer, arguments.label)
-    from training.explain.records import explain_records  # after TensorFlow came in quietly
+    from training.explain.records import (
+        explain_records,  # after TensorFlow came in quietly
+    )
 
     pictures, tables = explain_records(
-        explainer, arguments.records, arguments.split, arguments.images, arguments.show, arguments.label,
+        explainer,
+        arguments.records,
+        arguments.split,
+        arguments.images,
+        arguments.show,
+        arguments.label,
         arguments.batch_size,
     )
     _write(output, pictures, tables)
 
 
 def _several_runs(runs, arguments):
-    from data_prep.quiet_tensorflow import import_tensorflow
+    from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
     import_tensorflow()
     from training.explain.records import compare_encoders, compare_receptive_fields
@@ -117,7 +174,9 @@ def _several_runs(runs, arguments):
     of_mammograms = {run: Config.load(run).modality == MAMMOGRAM for run in runs}
     if len(set(of_mammograms.values())) > 1:
         others = ", ".join(str(run) for run in runs if not of_mammograms[run])
-        raise UserError(f"expected runs that are all on mammograms, or none; these are not: {others}")
+        raise UserError(
+            f"expected runs that are all on mammograms, or none; these are not: {others}"
+        )
     compare, folder = compare_encoders, "similarity"
     if of_mammograms[runs[0]]:
         compare, folder = compare_receptive_fields, "receptive_fields"
@@ -131,7 +190,9 @@ def _write(output, pictures, tables):
         (output / name).write_bytes(png)
     for name, table in tables.items():
         table.to_csv(output / name, index=False)
-    logger.info("%s in %s. Not for clinical use.", ", ".join([*pictures, *tables]), output)
+    logger.info(
+        "%s in %s. Not for clinical use.", ", ".join([*pictures, *tables]), output
+    )
 
 
 def _make_folder(output):

@@ -56,7 +56,9 @@ def look_at_classes(model, bench, inputs, records, probabilities):
     for i, place in enumerate(chosen):
         of_image = {name: of_all[i] for name, of_all in maps.items()}
         answers = {task: columns[i] for task, columns in shown.items()}
-        looked.append(_looked(records[place], of_image, answers, probabilities[i], bench))
+        looked.append(
+            _looked(records[place], of_image, answers, probabilities[i], bench)
+        )
     return looked
 
 
@@ -76,7 +78,13 @@ def _looked(record, maps, answers, probabilities, bench):
         column = answers.get(name)
         if column is not None and column < 0:
             continue
-        caption = name if column is None else f"{names[column]} {probabilities[column]:.0%}"
-        panels[caption] = overlay(picture, place_on_picture(heat, *picture.shape[:2], crop))
+        caption = (
+            name if column is None else f"{names[column]} {probabilities[column]:.0%}"
+        )
+        panels[caption] = overlay(
+            picture, place_on_picture(heat, *picture.shape[:2], crop)
+        )
     there = [name for name, label in zip(names, record["labels"], strict=True) if label]
-    return Looked(f"{record['source_id'].decode()}: {', '.join(there) or 'none'}", panels)
+    return Looked(
+        f"{record['source_id'].decode()}: {', '.join(there) or 'none'}", panels
+    )

@@ -46,8 +46,14 @@ def contact_sheet(pairs: list[Pair], title: str = "") -> Figure:
     figure = Figure(figsize=(4.4 * columns, height), layout="none")
     figure.suptitle(title, fontsize=11, y=1 - 0.08 / height)
     cells = figure.add_gridspec(
-        rows, columns, left=0.01, right=0.99, bottom=0.1 / height, top=1 - (0.45 + heading) / height,
-        hspace=0.22, wspace=0.04,
+        rows,
+        columns,
+        left=0.01,
+        right=0.99,
+        bottom=0.1 / height,
+        top=1 - (0.45 + heading) / height,
+        hspace=0.22,
+        wspace=0.04,
     )
     for (caption, *pictures), cell in zip(pairs, cells, strict=False):
         halves = cell.subgridspec(1, 2, wspace=0.02).subplots()
@@ -55,11 +61,15 @@ def contact_sheet(pairs: list[Pair], title: str = "") -> Figure:
             axes.imshow(picture, interpolation="antialiased")
             axes.set_anchor("SW")
             axes.set_axis_off()
-        halves[0].set_title(caption, fontsize=9, color=INK, loc="left", parse_math=False)
+        halves[0].set_title(
+            caption, fontsize=9, color=INK, loc="left", parse_math=False
+        )
     return figure
 
 
 def _tile(picture):
     scale = TILE_PX / max(picture.shape[:2])
     size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return cv2.resize(
+        picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )

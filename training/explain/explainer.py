@@ -4,14 +4,14 @@ import functools
 
 import numpy as np
 
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
-from training.config import Config
-from training.evaluation import DUAL_TASK
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from training.figures.examples import BRAIN_WINDOW_HU
 from training.figures.mammogram import mammogram_picture
 from training.predict.kinds import KINDS
 from training.predict.preparation import preparation_of_run
+from training.runs.config import Config
+from training.tasks.evaluation import DUAL_TASK
 
 DEFAULT_LAYER = "feature_map"
 GRID_LAYERS = ("global_feature_map", "patch_embed")
@@ -38,9 +38,15 @@ class Explainer:
                 f"expected --label to be one of {', '.join(self.config.label_names)}, received {label!r}"
             )
         import_tensorflow()
-        from training import network_input, session, tasks  # after TensorFlow came in quietly
+        from training.runs import (  # after TensorFlow came in quietly
+            network_input,
+            session,
+        )
+        from training.tasks import tasks  # after TensorFlow came in quietly
 
-        self.class_index = None if label is None else self.config.label_names.index(label)
+        self.class_index = (
+            None if label is None else self.config.label_names.index(label)
+        )
         self.noun = KINDS[self.config.modality].one
         self.task = tasks.task_of(self.config)
         self.model = self.task.with_one_output(session.load_model(run_dir))
@@ -76,11 +82,18 @@ class Explainer:
         from keras_medformers.explain import grad_cam, overlay, place_on_picture
         from training.explain.insight import fitting_batch
 
-        inputs = np.concatenate([np.asarray(self.preprocessor(image[np.newaxis])) for image in images])
+        inputs = np.concatenate(
+            [np.asarray(self.preprocessor(image[np.newaxis])) for image in images]
+        )
         try:
             maps, logits = grad_cam(
-                self.model, inputs, self.layer_name, self._classes(inputs), grid=self.grid,
-                batch_size=fitting_batch(inputs, len(inputs)), return_logits=True,
+                self.model,
+                inputs,
+                self.layer_name,
+                self._classes(inputs),
+                grid=self.grid,
+                batch_size=fitting_batch(inputs, len(inputs)),
+                return_logits=True,
             )
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -95,13 +108,22 @@ class Explainer:
                 "probability": probabilities[shown],
             }
             picture = picture_of(image)
-            yield row, picture, overlay(picture, place_on_picture(heat, *image.shape[:2], self.crop_fraction))
+            yield (
+                row,
+                picture,
+                overlay(
+                    picture,
+                    place_on_picture(heat, *image.shape[:2], self.crop_fraction),
+                ),
+            )
 
     def _classes(self, inputs):
         """The class to show; None for that of the highest logit, which of several tasks says nothing."""
         if self.class_index is not None or self.config.task != DUAL_TASK:
             return self.class_index
-        return self.task.answer(self.task.probabilities(self.model.predict_on_batch(inputs)))
+        return self.task.answer(
+            self.task.probabilities(self.model.predict_on_batch(inputs))
+        )
 
 
 def _layer_and_grid(model, layer_name):
@@ -113,9 +135,14 @@ def _layer_and_grid(model, layer_name):
         layer_name = DEFAULT_LAYER
         if DEFAULT_LAYER not in layers and "patch_embed" in layers:
             encoders = encoders_of(model)
-            layer_name = encoders[-2].name if len(encoders) > 1 else "position_embedding"
+            layer_name = (
+                encoders[-2].name if len(encoders) > 1 else "position_embedding"
+            )
     grids = [layers[name].output.shape[1:3] for name in GRID_LAYERS if name in layers]
-    gives_tokens = layer_name in layers and len(getattr(layers[layer_name].output, "shape", ())) == 3
+    gives_tokens = (
+        layer_name in layers
+        and len(getattr(layers[layer_name].output, "shape", ())) == 3
+    )
     return layer_name, grids[0] if gives_tokens and grids else None
 
 

@@ -7,7 +7,7 @@ import cv2
 import pandas as pd
 from tqdm import tqdm
 
-from data_prep.errors import UnreadableImage, UserError
+from keras_medformers.support.errors import UnreadableImage, UserError
 from training.explain.contact_sheet import contact_sheet, pair_of
 from training.figures.canvas import to_png
 
@@ -37,9 +37,13 @@ def explain_files(files, explainer, output, batch_size):
         if not waiting:
             return
         paths, images = zip(*waiting, strict=True)
-        for path, (found, picture, shown) in zip(paths, explainer.explain(images), strict=True):
+        for path, (found, picture, shown) in zip(
+            paths, explainer.explain(images), strict=True
+        ):
             overlay_name = _unused(f"{path.stem}_{found['label']}", names) + ".png"
-            (output / overlay_name).write_bytes(cv2.imencode(".png", shown[..., ::-1])[1].tobytes())
+            (output / overlay_name).write_bytes(
+                cv2.imencode(".png", shown[..., ::-1])[1].tobytes()
+            )
             rows.append({"file": path, **found, "overlay": overlay_name})
             if len(pairs) < SHEET_PICTURES:
                 pairs.append(pair_of(path.name, found, picture, shown))
@@ -54,11 +58,15 @@ def explain_files(files, explainer, output, batch_size):
             explain_waiting()
     explain_waiting()
 
-    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(output / "rejects.csv", index=False)
+    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(
+        output / "rejects.csv", index=False
+    )
     for path, reason in rejects:
         logger.warning("set aside: %s: %s", path, reason)
     if not rows:
-        raise UserError(f"none of the {len(files)} files is a {explainer.noun} that can be read")
+        raise UserError(
+            f"none of the {len(files)} files is a {explainer.noun} that can be read"
+        )
     pd.DataFrame(rows).to_csv(output / "explain.csv", index=False)
     (output / "contact_sheet.png").write_bytes(to_png(contact_sheet(pairs)))
     if len(rows) > len(pairs):

@@ -8,7 +8,6 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from data_prep.errors import UserError
 from keras_medformers.explain import (
     attention_of,
     cosine_to_last,
@@ -18,10 +17,11 @@ from keras_medformers.explain import (
     map_tensors,
 )
 from keras_medformers.models.backbones import backbone_instances
-from training.evaluation import DUAL_TASK, SINGLE_LABEL
+from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
 from training.explain.class_attention import Looked, look_at_classes
-from training.two_tasks import LOCATION, columns_of
+from training.tasks.evaluation import DUAL_TASK, SINGLE_LABEL
+from training.tasks.two_tasks import LOCATION, columns_of
 
 BATCH_SIZE = 8
 PIXELS_PER_BATCH = BATCH_SIZE * 2**20
@@ -86,11 +86,17 @@ def first_records(source, count, source_id=None):
     chosen = []
     if source_id is not None:
         is_wanted = lambda record: source.parse(record)["source_id"] == source_id
-        chosen = list(serialized.filter(is_wanted).take(1).map(source.parse).as_numpy_iterator())
+        chosen = list(
+            serialized.filter(is_wanted).take(1).map(source.parse).as_numpy_iterator()
+        )
         if not chosen:
-            raise UserError(f"there is no image {source_id!r} among the {source.count} of this split")
+            raise UserError(
+                f"there is no image {source_id!r} among the {source.count} of this split"
+            )
         serialized = serialized.filter(lambda record: not is_wanted(record))
-    return chosen + list(serialized.take(count - len(chosen)).map(source.parse).as_numpy_iterator())
+    return chosen + list(
+        serialized.take(count - len(chosen)).map(source.parse).as_numpy_iterator()
+    )
 
 
 def iterate_records(source):
@@ -101,7 +107,9 @@ def iterate_records(source):
 
 def prepared(records, preprocessor):
     """The records' images as the network takes them, `(images, height, width, channels)`."""
-    return np.concatenate([np.asarray(preprocessor(each["inputs"][np.newaxis])) for each in records])
+    return np.concatenate(
+        [np.asarray(preprocessor(each["inputs"][np.newaxis])) for each in records]
+    )
 
 
 def fitting_batch(inputs, batch_size):
@@ -131,16 +139,24 @@ def look(model, bench, source, images=IMAGES, source_id=None, label=None):
     inputs = prepared(records, bench.preprocessor)
     encoders = encoders_of(model)
     stages = _stages(model)
-    tensors = {"logits": model.outputs[0]} | {layer.name: layer.output for layer in encoders}
-    looked_into = {"first tokens": encoders[0], "last tokens": encoders[-1]} if encoders else {}
+    tensors = {"logits": model.outputs[0]} | {
+        layer.name: layer.output for layer in encoders
+    }
+    looked_into = (
+        {"first tokens": encoders[0], "last tokens": encoders[-1]} if encoders else {}
+    )
     tensors |= {tokens: encoder.input for tokens, encoder in looked_into.items()}
     for stage, maps in stages.items():
         tensors |= {f"{stage}: {name}": tensor for name, tensor in maps.items()}
 
     similarity, kept = [], {}
-    for outputs in layer_outputs(model, inputs, tensors, fitting_batch(inputs, BATCH_SIZE)):
+    for outputs in layer_outputs(
+        model, inputs, tensors, fitting_batch(inputs, BATCH_SIZE)
+    ):
         if encoders:
-            similarity.append(cosine_to_last([outputs.pop(layer.name) for layer in encoders]))
+            similarity.append(
+                cosine_to_last([outputs.pop(layer.name) for layer in encoders])
+            )
         for name, output in outputs.items():
             kept.setdefault(name, []).append(output)
     kept = {name: np.concatenate(batches) for name, batches in kept.items()}
@@ -148,16 +164,23 @@ def look(model, bench, source, images=IMAGES, source_id=None, label=None):
     probabilities = bench.task.probabilities(kept["logits"])
     shown, about = _shown(records, probabilities, bench.config, source_id, label)
     attention = [
-        attention_of(encoder, kept[tokens][shown : shown + 1])[0] for tokens, encoder in looked_into.items()
+        attention_of(encoder, kept[tokens][shown : shown + 1])[0]
+        for tokens, encoder in looked_into.items()
     ]
-    sides = [maps.shape[1] * maps.shape[2] for maps in next(iter(stages.values()), {}).values()]
+    sides = [
+        maps.shape[1] * maps.shape[2]
+        for maps in next(iter(stages.values()), {}).values()
+    ]
     return Insight(
         records,
         probabilities,
         shown,
         about,
         np.concatenate(similarity, axis=1).mean(axis=1) if encoders else None,
-        {stage: {name: kept[f"{stage}: {name}"] for name in maps} for stage, maps in stages.items()},
+        {
+            stage: {name: kept[f"{stage}: {name}"] for name in maps}
+            for stage, maps in stages.items()
+        },
         attention,
         sides[0] if sides else None,
         look_at_classes(model, bench, inputs, records, probabilities),
@@ -184,7 +207,9 @@ def _shown(records, probabilities, config, source_id, label):
     elif config.task == DUAL_TASK:
         sure = np.full(labels.shape, -np.inf)
         location = columns_of(LOCATION)
-        sure[:, location] = probabilities[:, [location.start - 1]] * probabilities[:, location]
+        sure[:, location] = (
+            probabilities[:, [location.start - 1]] * probabilities[:, location]
+        )
     else:
         sure = np.where(np.arange(labels.shape[1]) == 0, probabilities, -np.inf)
     if source_id is not None:

@@ -8,7 +8,7 @@ from training import figures
 from training.explain import insight
 from training.explain.insight import OWN, PROJECTED
 from training.figures.canvas import wrapped
-from training.summary import notes
+from training.runs.summary import notes
 
 TITLE_LETTERS = 96
 SHEETS = {OWN: "feature_maps_backbones.png", PROJECTED: "feature_maps_projections.png"}
@@ -33,7 +33,8 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
     drawn, tables = {}, {}
     if seen.similarity is not None:
         drawn["similarity.png"] = figures.encoder_similarity(
-            {config.model: seen.similarity}, title("Encoders: likeness to the last one", all_images, config)
+            {config.model: seen.similarity},
+            title("Encoders: likeness to the last one", all_images, config),
         )
         tables["similarity.csv"] = similarity_table({config.model: seen.similarity})
     for stage, maps in seen.maps.items():
@@ -50,22 +51,35 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
     ]
     if redundancies:
         drawn["redundancy.png"] = figures.redundancy_matrices(
-            redundancies, title("Mean absolute correlation between feature maps", all_images, config)
+            redundancies,
+            title("Mean absolute correlation between feature maps", all_images, config),
         )
         tables["redundancy.csv"] = redundancy_table(redundancies, seen)
-    for name, which, maps in zip(ATTENTION_FILES, ("first", "last"), seen.attention, strict=False):
+    for name, which, maps in zip(
+        ATTENTION_FILES, ("first", "last"), seen.attention, strict=False
+    ):
         groups = _token_groups(seen, maps.shape[-1])
         heading = f"Attention of the {which} of {len(seen.similarity)} encoders"
         heading = title(heading, f"{about}, image {_id(seen)}", config)
-        drawn[name] = figures.attention_heads(maps, heading, groups, "feature" if groups else "token")
+        drawn[name] = figures.attention_heads(
+            maps, heading, groups, "feature" if groups else "token"
+        )
     if seen.looked:
-        heading = title("Where the class token looks", f"{about}, images of which it is most sure", config)
+        heading = title(
+            "Where the class token looks",
+            f"{about}, images of which it is most sure",
+            config,
+        )
         drawn["attention_slices.png"] = figures.slice_attention(
-            [each.panels for each in seen.looked], [each.name for each in seen.looked], heading
+            [each.panels for each in seen.looked],
+            [each.name for each in seen.looked],
+            heading,
         )
     attention_style = {"dpi": attention_dpi, "palette": ATTENTION_PALETTE}
     pictures = {
-        name: figures.to_png(figure, **(attention_style if name in ATTENTION_FILES else {}))
+        name: figures.to_png(
+            figure, **(attention_style if name in ATTENTION_FILES else {})
+        )
         for name, figure in drawn.items()
     }
     return pictures, tables
@@ -85,7 +99,9 @@ def report_pictures(model, bench, source, split):
     """
     if not insight.has_inside(model):
         return {}
-    return pictures_and_tables(insight.look(model, bench, source), bench.config, split, attention_dpi=120)[0]
+    return pictures_and_tables(
+        insight.look(model, bench, source), bench.config, split, attention_dpi=120
+    )[0]
 
 
 def similarity_table(similarities):
@@ -128,10 +144,14 @@ def caption_of(seen, config):
     labels, chances = seen.records[seen.shown]["labels"], seen.probabilities[seen.shown]
     said = [
         f"{name} {chance:.0%}"
-        for place, (name, there, chance) in enumerate(zip(config.label_names, labels, chances, strict=True))
+        for place, (name, there, chance) in enumerate(
+            zip(config.label_names, labels, chances, strict=True)
+        )
         if there or place == seen.label
     ]
-    absent = "" if labels[seen.label] else f" ({config.label_names[seen.label]} is absent)"
+    absent = (
+        "" if labels[seen.label] else f" ({config.label_names[seen.label]} is absent)"
+    )
     return f"{_id(seen)}: probability of {', '.join(said)}{absent}"
 
 

@@ -8,10 +8,10 @@ import logging
 import numpy as np
 import pandas as pd
 
-from data_prep.labels import LATERALITIES
+from data_prep.datasets.labels import LATERALITIES
 from keras_medformers.explain import effective_receptive_field
 from training.explain.insight import iterate_records
-from training.input_pipeline import EXTRA
+from training.input.pipeline import EXTRA
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ def fields_of_run(model, bench, source, images):
         `LATERALITIES`; only of what there are images of.
     """
     chosen = {}
-    for kinds, record in _records_of_each(source, images, apart=bench.info.config.get("flip") is False):
+    for kinds, record in _records_of_each(
+        source, images, apart=bench.info.config.get("flip") is False
+    ):
         prepared = np.asarray(bench.preprocessor(record["inputs"][np.newaxis]))
         field = effective_receptive_field(model, prepared, LAYER)
         for kind in kinds:
@@ -59,7 +61,8 @@ def profile_table(fields):
         for breasts, field in of_run.items():
             root = field.square_root()
             for axis, plain, square_root in (
-                ("rows", field.by_row, root.by_row), ("columns", field.by_column, root.by_column),
+                ("rows", field.by_row, root.by_row),
+                ("columns", field.by_column, root.by_column),
             ):
                 parts.append(pd.DataFrame({
                     "run": run, "breasts": breasts, "images": field.images, "side_px": field.side_px,
@@ -79,7 +82,11 @@ def _records_of_each(source, images, apart):
     missing = {BOTH: images} | (dict.fromkeys(LATERALITIES, images) if apart else {})
     for record in iterate_records(source):
         side = record.get(LATERALITY, -1)
-        kinds = [kind for kind in (BOTH, LATERALITIES[side] if side >= 0 else None) if missing.get(kind)]
+        kinds = [
+            kind
+            for kind in (BOTH, LATERALITIES[side] if side >= 0 else None)
+            if missing.get(kind)
+        ]
         for kind in kinds:
             missing[kind] -= 1
         if kinds:

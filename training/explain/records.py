@@ -5,19 +5,26 @@ import logging
 
 import pandas as pd
 
-from data_prep.errors import UserError
-from data_prep.schema import MAMMOGRAM
+from data_prep.records.schema import MAMMOGRAM
 from keras_medformers.explain import encoder_similarity, encoders_of
-from training import evaluation, figures, report, session
-from training.config import Config
+from keras_medformers.support.errors import UserError
+from training import figures, report
 from training.explain import insight
 from training.explain.contact_sheet import contact_sheet, pair_of
-from training.explain.pictures import TITLE_LETTERS, pictures_and_tables, similarity_table, title
+from training.explain.pictures import (
+    TITLE_LETTERS,
+    pictures_and_tables,
+    similarity_table,
+    title,
+)
 from training.explain.receptive_fields import fields_of_run, profile_table
 from training.figures.canvas import wrapped
-from training.input_pipeline import ID_COLUMNS
-from training.summary import notes
-from training.workbench import Workbench
+from training.input.pipeline import ID_COLUMNS
+from training.runs import session
+from training.runs.config import Config
+from training.runs.summary import notes
+from training.runs.workbench import Workbench
+from training.tasks import evaluation
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +56,22 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
     for start in range(0, len(examples), batch_size):
         batch = examples[start : start + batch_size]
         found = explainer.explain([each["inputs"] for each in batch])
-        pairs += [pair_of(each["source_id"].decode(), *what) for each, what in zip(batch, found, strict=True)]
-    heading = title(f"Where a label is found: Grad-CAM of layer {explainer.layer_name}",
-                    f"{config.model} on {config.dataset}, {split} split", config)
+        pairs += [
+            pair_of(each["source_id"].decode(), *what)
+            for each, what in zip(batch, found, strict=True)
+        ]
+    heading = title(
+        f"Where a label is found: Grad-CAM of layer {explainer.layer_name}",
+        f"{config.model} on {config.dataset}, {split} split",
+        config,
+    )
     if pairs:
         pictures["contact_sheet.png"] = figures.to_png(contact_sheet(pairs, heading))
     if config.modality == MAMMOGRAM:
         fields = {config.model: fields_of_run(explainer.model, bench, source, images)}
-        of_fields, profiles = _receptive_fields(fields, [(_about(config, split), *notes(config))])
+        of_fields, profiles = _receptive_fields(
+            fields, [(_about(config, split), *notes(config))]
+        )
         pictures, tables = pictures | of_fields, tables | profiles
     return pictures, tables
 
@@ -71,20 +86,26 @@ def compare_receptive_fields(runs, records, split, images):
     for run in runs:
         config = Config.load(run)
         bench, source = _bench_and_source(config, records, split)
-        fields[_name(run, runs)] = fields_of_run(session.load_model(run), bench, source, images)
+        fields[_name(run, runs)] = fields_of_run(
+            session.load_model(run), bench, source, images
+        )
         said.append((_about(config, split), *notes(config)))
     return _receptive_fields(fields, said)
 
 
 def _receptive_fields(fields, said):
-    heading = _heading("Effective receptive field of the middle of the last map", fields, said)
+    heading = _heading(
+        "Effective receptive field of the middle of the last map", fields, said
+    )
     pictures = {
         "receptive_field.png": figures.receptive_field_profiles(fields, heading),
         "receptive_field_maps.png": figures.receptive_field_maps(fields, heading),
     }
     if not any(len(of_run) > 1 for of_run in fields.values()):
-        logger.info("Left and right breasts stand together: records keep them apart if made with "
-                    "--keep-laterality")
+        logger.info(
+            "Left and right breasts stand together: records keep them apart if made with "
+            "--keep-laterality"
+        )
     pictures = {name: figures.to_png(figure) for name, figure in pictures.items()}
     return pictures, {"receptive_field.csv": profile_table(fields)}
 
@@ -100,7 +121,9 @@ def compare_encoders(runs, records, split, images):
         config = Config.load(run)
         model = session.load_model(run)
         if not encoders_of(model):
-            raise UserError(f"the network of {run}, {config.model}, has no encoders to compare")
+            raise UserError(
+                f"the network of {run}, {config.model}, has no encoders to compare"
+            )
         bench, source = _bench_and_source(config, records, split)
         stored = insight.first_records(source, images)
         inputs = insight.prepared(stored, bench.preprocessor)
@@ -110,7 +133,9 @@ def compare_encoders(runs, records, split, images):
         logger.info("%s: %d encoders", run, len(similarities[name]))
     heading = _heading("Encoders: likeness to the last one", similarities, said)
     figure = figures.encoder_similarity(similarities, heading)
-    return {"similarity.png": figures.to_png(figure)}, {"similarity.csv": similarity_table(similarities)}
+    return {"similarity.png": figures.to_png(figure)}, {
+        "similarity.csv": similarity_table(similarities)
+    }
 
 
 def _name(run, runs):
@@ -125,14 +150,19 @@ def _about(config, split):
 def _heading(heading, names, said):
     """A title over what is said of all runs, then over what is said of each."""
     common = [note for note in said[0] if all(note in each for each in said)]
-    own = [f"{name}: {'; '.join(rest)}" for name, each in zip(names, said, strict=True)
-           if (rest := [note for note in each if note not in common])]
+    own = [
+        f"{name}: {'; '.join(rest)}"
+        for name, each in zip(names, said, strict=True)
+        if (rest := [note for note in each if note not in common])
+    ]
     lines = [heading, "; ".join(common), *own]
     return "\n".join(wrapped(line, TITLE_LETTERS) for line in lines if line)
 
 
 def _bench_and_source(config, records, split):
-    bench = Workbench(dataclasses.replace(config, records=str(records or config.records)))
+    bench = Workbench(
+        dataclasses.replace(config, records=str(records or config.records))
+    )
     return bench, bench.images(split)
 
 
@@ -142,7 +172,9 @@ def _examples(seen, config):
     for key in ID_COLUMNS:
         if key.endswith("_id"):
             ids[key] = ids[key].str.decode("utf-8")
-    table = evaluation.predictions_frame(ids, seen.labels, seen.probabilities, config.label_names)
+    table = evaluation.predictions_frame(
+        ids, seen.labels, seen.probabilities, config.label_names
+    )
     groups = report.choose_examples(table, config.label_names, task=config.task)
     by_id = {each["source_id"].decode(): each for each in seen.records}
     return [by_id[name] for names in groups.values() for name in names]

@@ -7,7 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.figures.canvas import BLUE, GREY, INK, LABEL_STYLES, VERMILION, legend_outside, style_axes
+from training.figures.canvas import (
+    BLUE,
+    GREY,
+    INK,
+    LABEL_STYLES,
+    VERMILION,
+    legend_outside,
+    style_axes,
+)
 
 AXIS = "area under the ROC curve"
 
@@ -31,7 +39,10 @@ def areas_by_type(areas: Mapping[str, Mapping], overall: float | None = None) ->
     names = list(areas)
     for place, name in enumerate(names):
         _point(axes, place, areas[name], horizontal=True)
-    axes.set_yticks(range(len(names)), [f"{name}\n{areas[name]['positives']:,} images" for name in names])
+    axes.set_yticks(
+        range(len(names)),
+        [f"{name}\n{areas[name]['positives']:,} images" for name in names],
+    )
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(AXIS)
     _overall(axes, overall, horizontal=True)
@@ -40,7 +51,9 @@ def areas_by_type(areas: Mapping[str, Mapping], overall: float | None = None) ->
 
 
 def areas_by_size(
-    smaller_than: Sequence[Mapping], thirds: Mapping[str, Mapping], overall: float | None = None
+    smaller_than: Sequence[Mapping],
+    thirds: Mapping[str, Mapping],
+    overall: float | None = None,
 ) -> Figure:
     """Two panels: findings smaller than each threshold, and the thirds of all sizes.
 
@@ -63,7 +76,9 @@ def areas_by_size(
     known = [each for each in smaller_than if each["auc"] is not None]
     thresholds = [each["threshold_px"] for each in known]
     with_ends = [each for each in known if each["auc_interval"]["low"] is not None]
-    growing.plot(thresholds, [each["auc"] for each in known], "-o", color=BLUE, markersize=5)
+    growing.plot(
+        thresholds, [each["auc"] for each in known], "-o", color=BLUE, markersize=5
+    )
     growing.fill_between(
         [each["threshold_px"] for each in with_ends],
         [each["auc_interval"]["low"] for each in with_ends],
@@ -79,8 +94,10 @@ def areas_by_size(
         _point(parts, place, each)
     parts.set_xticks(
         range(len(thirds)),
-        [f"{name}, {each['from_px']:.0f} to {each['to_px']:.0f}\n{each['positives']:,}"
-         for name, each in thirds.items()],
+        [
+            f"{name}, {each['from_px']:.0f} to {each['to_px']:.0f}\n{each['positives']:,}"
+            for name, each in thirds.items()
+        ],
     )
     parts.set_xlim(-0.6, len(thirds) - 0.4)
     parts.set_xlabel("thirds of sizes, pixels; number of images")
@@ -88,7 +105,9 @@ def areas_by_size(
     return figure
 
 
-def area_differences(differences: Mapping[str, Sequence[Mapping]], title: str = "") -> Figure:
+def area_differences(
+    differences: Mapping[str, Sequence[Mapping]], title: str = ""
+) -> Figure:
     """How much larger one model's area is than another's, by the greatest size of the findings.
 
     Args:
@@ -107,12 +126,18 @@ def area_differences(differences: Mapping[str, Sequence[Mapping]], title: str = 
     style_axes(axes)
     axes.axhline(0, color=GREY, linewidth=1.2, linestyle="--")
     styles = itertools.cycle(((BLUE, "-"), *LABEL_STYLES[3:]))
-    for (name, of_pair), (colour, dashes) in zip(differences.items(), styles, strict=False):
+    for (name, of_pair), (colour, dashes) in zip(
+        differences.items(), styles, strict=False
+    ):
         known = [each for each in of_pair if each["difference"] is not None]
         places = [each["threshold_px"] for each in known]
         values = [each["difference"] for each in known]
-        axes.plot(places, values, linestyle=dashes, color=colour, marker="o", label=name)
-        with_ends = [each for each in known if each["difference_interval"]["low"] is not None]
+        axes.plot(
+            places, values, linestyle=dashes, color=colour, marker="o", label=name
+        )
+        with_ends = [
+            each for each in known if each["difference_interval"]["low"] is not None
+        ]
         axes.fill_between(
             [each["threshold_px"] for each in with_ends],
             [each["difference_interval"]["low"] for each in with_ends],
@@ -133,16 +158,31 @@ def _point(axes: Axes, place: int, area: Mapping, horizontal: bool = False) -> N
     if interval["low"] is not None:
         draw = axes.hlines if horizontal else axes.vlines
         draw(place, interval["low"], interval["high"], color=BLUE, linewidth=2)
-    axes.plot(*((value, place) if horizontal else (place, value)), "o", color=BLUE, markersize=7)
+    axes.plot(
+        *((value, place) if horizontal else (place, value)),
+        "o",
+        color=BLUE,
+        markersize=7,
+    )
     text = {"fontsize": 9, "color": INK, "textcoords": "offset points"}
     if horizontal:
-        axes.annotate(f"{value:.3f}", (value, place), xytext=(0, 7), ha="center", **text)
+        axes.annotate(
+            f"{value:.3f}", (value, place), xytext=(0, 7), ha="center", **text
+        )
     else:
-        axes.annotate(f"{value:.3f}", (place, value), xytext=(8, 0), va="center", **text)
+        axes.annotate(
+            f"{value:.3f}", (place, value), xytext=(8, 0), va="center", **text
+        )
 
 
 def _overall(axes: Axes, overall: float | None, horizontal: bool = False) -> None:
     if overall is None or not np.isfinite(overall):
         return
     draw = axes.axvline if horizontal else axes.axhline
-    draw(overall, color=VERMILION, linewidth=1.2, linestyle="--", label=f"all images: {overall:.3f}")
+    draw(
+        overall,
+        color=VERMILION,
+        linewidth=1.2,
+        linestyle="--",
+        label=f"all images: {overall:.3f}",
+    )

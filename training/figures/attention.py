@@ -15,7 +15,10 @@ PANEL_INCHES = 1.62
 
 
 def attention_heads(
-    maps: np.ndarray, title: str = "", groups: Mapping[str, int] | None = None, tokens: str = "token"
+    maps: np.ndarray,
+    title: str = "",
+    groups: Mapping[str, int] | None = None,
+    tokens: str = "token",
 ) -> Figure:
     """Every head's map: rows are the tokens that attend, columns those attended to.
 
@@ -60,11 +63,20 @@ def attention_heads(
             interpolation="antialiased",
             interpolation_stage="data",
         )
-        axes.set_title(f"head {number + 1}: {_short(low)} to {_short(high)}", fontsize=7, color=INK, pad=3)
-        _mark_groups(axes, groups, left=number % columns == 0, below=number + columns >= heads)
+        axes.set_title(
+            f"head {number + 1}: {_short(low)} to {_short(high)}",
+            fontsize=7,
+            color=INK,
+            pad=3,
+        )
+        _mark_groups(
+            axes, groups, left=number % columns == 0, below=number + columns >= heads
+        )
     scale = ScalarMappable(Normalize(0, 1), colours)
     bar = figure.colorbar(scale, ax=panels, shrink=0.6, aspect=30, pad=0.01)
-    bar.set_ticks((0, 0.5, 1) if signed else (0, 1), labels="−0+" if signed else ("low", "high"))
+    bar.set_ticks(
+        (0, 0.5, 1) if signed else (0, 1), labels="−0+" if signed else ("low", "high")
+    )
     bar.ax.tick_params(length=0, labelsize=9, colors=INK)
     bar.set_label("weight, each head on its own scale", fontsize=8, color=INK)
     bar.outline.set_visible(False)
@@ -79,13 +91,20 @@ def _mark_groups(axes, groups, left, below):
     axes.spines[:].set_color(INK)
     axes.spines[:].set_linewidth(0.5)
     if not groups:
-        axes.tick_params(labelsize=6, colors=INK, length=2, labelleft=left, labelbottom=below)
+        axes.tick_params(
+            labelsize=6, colors=INK, length=2, labelleft=left, labelbottom=below
+        )
         return
     ends = np.cumsum(list(groups.values()))
     middles = ends - np.array(list(groups.values())) / 2 - 0.5
     for axis, named, turn in ((axes.xaxis, below, 90), (axes.yaxis, left, 0)):
         axis.set_ticks(ends[:-1] - 0.5, [""] * (len(ends) - 1))
-        axis.set_ticks(middles, list(groups) if named else [""] * len(middles), minor=True, rotation=turn)
+        axis.set_ticks(
+            middles,
+            list(groups) if named else [""] * len(middles),
+            minor=True,
+            rotation=turn,
+        )
     axes.tick_params(which="major", length=4, colors=INK)
     axes.tick_params(which="minor", length=0, labelsize=6.5, colors=INK)
 

@@ -38,10 +38,20 @@ def calibration(
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     positives = np.bincount(bins, weights=outcomes, minlength=CALIBRATION_BINS)
     filled = counts > 0
-    predicted = np.bincount(bins, weights=probabilities, minlength=CALIBRATION_BINS)[filled] / counts[filled]
+    predicted = (
+        np.bincount(bins, weights=probabilities, minlength=CALIBRATION_BINS)[filled]
+        / counts[filled]
+    )
     observed = positives[filled] / counts[filled]
     low, high = _wilson_interval(observed, counts[filled])
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="perfect calibration")
+    axes.plot(
+        [0, 1],
+        [0, 1],
+        color=GREY,
+        linewidth=1,
+        linestyle=":",
+        label="perfect calibration",
+    )
     axes.errorbar(
         predicted,
         observed,
@@ -57,7 +67,12 @@ def calibration(
     histogram.bar(centres, counts, width, color=BLUE)
     for centre, count in zip(centres[filled], counts[filled], strict=True):
         histogram.annotate(
-            f"{count:,}", (centre, count), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=8
+            f"{count:,}",
+            (centre, count),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
         )
     histogram.set_yscale("log")
     histogram.set_ylim(0.7, counts.max() * 6)
@@ -69,5 +84,9 @@ def _wilson_interval(
     shares: np.ndarray, counts: np.ndarray, z: float = 1.96
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)
-    half = z / (1 + z**2 / counts) * np.sqrt(shares * (1 - shares) / counts + z**2 / (4 * counts**2))
+    half = (
+        z
+        / (1 + z**2 / counts)
+        * np.sqrt(shares * (1 - shares) / counts + z**2 / (4 * counts**2))
+    )
     return centre - half, centre + half

@@ -44,11 +44,15 @@ def to_png(figure: Figure, dpi: int = 120, palette: int | None = None) -> bytes:
         return buffer.getvalue()
     reduced = io.BytesIO()
     picture = Image.open(buffer).convert("RGB")
-    picture.quantize(palette, dither=Image.Dither.NONE).save(reduced, "PNG", optimize=True)
+    picture.quantize(palette, dither=Image.Dither.NONE).save(
+        reduced, "PNG", optimize=True
+    )
     return reduced.getvalue()
 
 
-def figure_and_axes(size: tuple[float, float], square: bool = False) -> tuple[Figure, Axes]:
+def figure_and_axes(
+    size: tuple[float, float], square: bool = False
+) -> tuple[Figure, Axes]:
     """A figure of `size` inches with one styled axes; `square` ones are for two shares."""
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()

@@ -32,7 +32,9 @@ def confusion_matrix(confusion: np.ndarray, label_names: Sequence[str]) -> Figur
         for column in range(classes):
             colour = "white" if shares[row, column] > _DARK_FROM else INK
             if counts[row, column] == 0:
-                axes.text(column, row, "0", ha="center", va="center", fontsize=9, color=GREY)
+                axes.text(
+                    column, row, "0", ha="center", va="center", fontsize=9, color=GREY
+                )
                 continue
             weight = "bold" if row == column else "normal"
             for text, points, size in (
@@ -46,13 +48,20 @@ def confusion_matrix(confusion: np.ndarray, label_names: Sequence[str]) -> Figur
     longest = max(map(len, label_names))
     axes.set_xticks(
         range(classes),
-        [f"{name}\n{count:,}" for name, count in zip(label_names, predicted, strict=True)],
+        [
+            f"{name}\n{count:,}"
+            for name, count in zip(label_names, predicted, strict=True)
+        ],
         rotation=40 if longest > 8 else 0,
         ha="right" if longest > 8 else "center",
         rotation_mode="anchor" if longest > 8 else "default",
     )
     axes.set_yticks(
-        range(classes), [f"{name}\n{count:,}" for name, count in zip(label_names, support, strict=True)]
+        range(classes),
+        [
+            f"{name}\n{count:,}"
+            for name, count in zip(label_names, support, strict=True)
+        ],
     )
     axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)

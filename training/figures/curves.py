@@ -40,7 +40,11 @@ def learning_curves(
     Returns:
         The figure.
     """
-    scores = {key: name for key, name in (scores or {}).items() if any(key in row for row in epochs)}
+    scores = {
+        key: name
+        for key, name in (scores or {}).items()
+        if any(key in row for row in epochs)
+    }
     figure = Figure(figsize=(8.4, 7.4 if scores else 4.2), layout="constrained")
     panels = np.ravel(figure.subplots(2 if scores else 1, 1, sharex=True))
     for axes in panels:
@@ -48,7 +52,16 @@ def learning_curves(
         axes.xaxis.get_major_locator().set_params(integer=True)
     losses = panels[0]
     _plot_epochs(losses, epochs, "loss", "training loss", BLUE, "--")
-    _plot_epochs(losses, epochs, "val_log_loss", "validation log loss", VERMILION, "-", np.argmin, "lowest")
+    _plot_epochs(
+        losses,
+        epochs,
+        "val_log_loss",
+        "validation log loss",
+        VERMILION,
+        "-",
+        np.argmin,
+        "lowest",
+    )
     losses.axhline(
         constant_score,
         color=INK,
@@ -58,7 +71,9 @@ def learning_curves(
     )
     losses.set_ylim(bottom=0)
     losses.set_ylabel(loss_name)
-    for (key, name), (colour, dashes) in zip(scores.items(), ((GREEN, "-"), (BLUE, "-.")), strict=False):
+    for (key, name), (colour, dashes) in zip(
+        scores.items(), ((GREEN, "-"), (BLUE, "-.")), strict=False
+    ):
         _plot_epochs(panels[1], epochs, key, name, colour, dashes, np.argmax, "highest")
     if scores:
         panels[1].set_ylim(0, 1.02)
@@ -69,7 +84,9 @@ def learning_curves(
     return figure
 
 
-def task_curves(epochs: Sequence[Mapping], tasks: Sequence[str], split: str = "validation") -> Figure:
+def task_curves(
+    epochs: Sequence[Mapping], tasks: Sequence[str], split: str = "validation"
+) -> Figure:
     """Loss and accuracy of each task by epoch, of training and validation; a column per task.
 
     Args:
@@ -89,7 +106,13 @@ def task_curves(epochs: Sequence[Mapping], tasks: Sequence[str], split: str = "v
     for task, (losses, accuracies) in zip(tasks, panels.T, strict=True):
         for axes, trained, validated, best_of, best in (
             (losses, f"{task}_loss", f"val_{task}_log_loss", np.argmin, "lowest"),
-            (accuracies, f"{task}_accuracy", f"val_{task}_accuracy", np.argmax, "highest"),
+            (
+                accuracies,
+                f"{task}_accuracy",
+                f"val_{task}_accuracy",
+                np.argmax,
+                "highest",
+            ),
         ):
             style_axes(axes)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -104,7 +127,9 @@ def task_curves(epochs: Sequence[Mapping], tasks: Sequence[str], split: str = "v
     return figure
 
 
-def roc_curves(labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]) -> Figure:
+def roc_curves(
+    labels: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
+) -> Figure:
     """ROC curve of each label that has positives and negatives, with its area.
 
     Args:
@@ -118,9 +143,17 @@ def roc_curves(labels: np.ndarray, probabilities: np.ndarray, label_names: Seque
     figure, axes = figure_and_axes((8.4, 4.8), square=True)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
     for i, name, (colour, dashes) in _labels_of_two_classes(labels, label_names):
-        false_rate, true_rate, _ = sklearn_metrics.roc_curve(labels[:, i], probabilities[:, i])
+        false_rate, true_rate, _ = sklearn_metrics.roc_curve(
+            labels[:, i], probabilities[:, i]
+        )
         area = sklearn_metrics.auc(false_rate, true_rate)
-        axes.plot(false_rate, true_rate, color=colour, linestyle=dashes, label=f"{name}: {area:.3f}")
+        axes.plot(
+            false_rate,
+            true_rate,
+            color=colour,
+            linestyle=dashes,
+            label=f"{name}: {area:.3f}",
+        )
     axes.set(xlabel="1 - specificity", ylabel="recall (sensitivity)")
     legend_outside(axes, "area under the curve")
     return figure
@@ -144,7 +177,9 @@ def precision_recall_curves(
         precision, recall, _ = sklearn_metrics.precision_recall_curve(
             labels[:, i], probabilities[:, i], drop_intermediate=True
         )
-        average = sklearn_metrics.average_precision_score(labels[:, i], probabilities[:, i])
+        average = sklearn_metrics.average_precision_score(
+            labels[:, i], probabilities[:, i]
+        )
         share = labels[:, i].mean()
         axes.step(
             recall,
@@ -175,7 +210,15 @@ def _plot_epochs(
         return
     steps, values = [row["epoch"] for row in rows], [row[key] for row in rows]
     marker = "o" if len(epochs) <= 40 else None
-    axes.plot(steps, values, color=colour, linestyle=dashes, marker=marker, markersize=4, label=name)
+    axes.plot(
+        steps,
+        values,
+        color=colour,
+        linestyle=dashes,
+        marker=marker,
+        markersize=4,
+        label=name,
+    )
     if best_of:
         best = int(best_of(values))
         axes.plot(

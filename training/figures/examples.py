@@ -58,7 +58,9 @@ def example_sheet(
     chart_inches = max(1.2, 0.24 * len(label_names) + 0.2)
     height = sum(2.6 + chart_inches + (0.4 if title else 0.1) for title, _ in rows)
     figure = Figure(figsize=(2.75 * COLUMNS, height + 0.4), layout="constrained")
-    for row, (title, examples) in zip(np.ravel(figure.subfigures(len(rows), 1)), rows, strict=True):
+    for row, (title, examples) in zip(
+        np.ravel(figure.subfigures(len(rows), 1)), rows, strict=True
+    ):
         if title:
             row.suptitle(title, fontsize=13, fontweight="bold", color=INK)
         axes = row.subplots(2, COLUMNS, height_ratios=(2.6, chart_inches))
@@ -66,12 +68,21 @@ def example_sheet(
             if column < len(examples):
                 show_image(axes[0, column], examples[column].image)
                 axes[0, column].set_title(examples[column].title, fontsize=9, color=INK)
-                _draw_probabilities(axes[1, column], examples[column], label_names, threshold, column == 0)
+                _draw_probabilities(
+                    axes[1, column],
+                    examples[column],
+                    label_names,
+                    threshold,
+                    column == 0,
+                )
             else:
                 axes[0, column].set_axis_off()
                 axes[1, column].set_axis_off()
     if threshold is None:
-        handles = [Patch(color=VERMILION, label="true class"), Patch(color=GREY, label="other classes")]
+        handles = [
+            Patch(color=VERMILION, label="true class"),
+            Patch(color=GREY, label="other classes"),
+        ]
     else:
         handles = [
             Patch(color=VERMILION, label="label present"),
@@ -88,27 +99,53 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     if image.shape[2:] == (3,):
         axes.imshow(image, interpolation="antialiased")
     elif image.dtype == np.uint16:
-        axes.imshow(mammogram_picture(image), cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+        axes.imshow(
+            mammogram_picture(image),
+            cmap="gray",
+            vmin=0,
+            vmax=255,
+            interpolation="antialiased",
+        )
     else:
         level, width = BRAIN_WINDOW_HU
         low, high = level - width / 2, level + width / 2
         axes.imshow(
-            image.reshape(image.shape[:2]), cmap="gray", vmin=low, vmax=high, interpolation="nearest"
+            image.reshape(image.shape[:2]),
+            cmap="gray",
+            vmin=low,
+            vmax=high,
+            interpolation="nearest",
         )
     axes.set_anchor("N")
     axes.set_axis_off()
 
 
 def _draw_probabilities(
-    axes: Axes, example: Example, label_names: Sequence[str], threshold: float | None, with_names: bool
+    axes: Axes,
+    example: Example,
+    label_names: Sequence[str],
+    threshold: float | None,
+    with_names: bool,
 ) -> None:
     style_axes(axes)
     rows = np.arange(len(label_names))
     present = np.asarray(example.labels) == 1
-    axes.barh(rows, example.probabilities, color=np.where(present, VERMILION, GREY), height=0.7)
-    for row, (probability, there) in enumerate(zip(example.probabilities, present, strict=True)):
+    axes.barh(
+        rows,
+        example.probabilities,
+        color=np.where(present, VERMILION, GREY),
+        height=0.7,
+    )
+    for row, (probability, there) in enumerate(
+        zip(example.probabilities, present, strict=True)
+    ):
         axes.text(
-            1.06, row, f"{probability:.2f}", va="center", fontsize=8, fontweight="bold" if there else "normal"
+            1.06,
+            row,
+            f"{probability:.2f}",
+            va="center",
+            fontsize=8,
+            fontweight="bold" if there else "normal",
         )
     if threshold is not None:
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=":")

@@ -30,7 +30,10 @@ class Redundancy(NamedTuple):
 
 
 def feature_map_sheet(
-    image: np.ndarray, maps: Mapping[str, np.ndarray], title: str = "", caption: str = ""
+    image: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    title: str = "",
+    caption: str = "",
 ) -> Figure:
     """An image and maps of it, one block per backbone.
 
@@ -50,7 +53,10 @@ def feature_map_sheet(
     rows = -(-len(maps) // BLOCKS_PER_ROW)
     columns = min(len(maps), BLOCKS_PER_ROW)
     heights = [
-        max(_block_rows(array.shape[-1]) for array in list(maps.values())[start : start + BLOCKS_PER_ROW])
+        max(
+            _block_rows(array.shape[-1])
+            for array in list(maps.values())[start : start + BLOCKS_PER_ROW]
+        )
         for start in range(0, len(maps), BLOCKS_PER_ROW)
     ]
     inches = [max(2.9, 0.29 * height) + 0.5 for height in heights]
@@ -60,7 +66,9 @@ def feature_map_sheet(
     slice_axes = left.subplots()
     show_image(slice_axes, image)
     slice_axes.set_title(wrapped(caption, 34), fontsize=9, color=INK)
-    cells = np.ravel(right.subplots(rows, columns, height_ratios=heights, squeeze=False))
+    cells = np.ravel(
+        right.subplots(rows, columns, height_ratios=heights, squeeze=False)
+    )
     for axes in cells:
         axes.set_axis_off()
     for axes, (name, array) in zip(cells, maps.items(), strict=False):
@@ -68,7 +76,11 @@ def feature_map_sheet(
         axes.imshow(_mosaic(array[..., chosen]), interpolation="nearest")
         axes.set_anchor("N")
         total = array.shape[-1]
-        amount = f"{total:,} maps" if total == len(chosen) else f"{len(chosen)} of {total:,} maps"
+        amount = (
+            f"{total:,} maps"
+            if total == len(chosen)
+            else f"{len(chosen)} of {total:,} maps"
+        )
         axes.set_title(f"{name}\n{amount}", fontsize=9, color=INK)
     figure.suptitle(title, fontsize=11)
     return figure
@@ -86,7 +98,10 @@ def redundancy_matrices(redundancies: Sequence[Redundancy], title: str = "") -> 
     """
     count = max(len(each.backbones) for each in redundancies)
     side = 1.9 + 0.78 * max(count, 2)
-    figure = Figure(figsize=(max(side * len(redundancies), TITLE_INCHES), side + 0.4), layout="constrained")
+    figure = Figure(
+        figsize=(max(side * len(redundancies), TITLE_INCHES), side + 0.4),
+        layout="constrained",
+    )
     figure.get_layout_engine().set(h_pad=0.1)
     panels = np.ravel(figure.subplots(1, len(redundancies), squeeze=False))
     highest = max(np.nanmax(each.values, initial=0.0) for each in redundancies) or 1.0
@@ -96,9 +111,20 @@ def redundancy_matrices(redundancies: Sequence[Redundancy], title: str = "") -> 
             colour = "white" if value < _DARK_UNTIL * highest else INK
             text = "–" if np.isnan(value) else f"{value:.3f}"
             weight = "bold" if row == column else "normal"
-            axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour, weight=weight)
+            axes.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize=9,
+                color=colour,
+                weight=weight,
+            )
         places = range(len(each.backbones))
-        axes.set_xticks(places, each.backbones, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_xticks(
+            places, each.backbones, rotation=35, ha="right", rotation_mode="anchor"
+        )
         axes.set_yticks(places, each.backbones)
         axes.tick_params(length=0, labelsize=9, colors=INK)
         axes.spines[:].set_visible(False)
@@ -113,7 +139,9 @@ def _block_rows(maps: int) -> int:
 
 def _evenly_spaced(maps: int) -> np.ndarray:
     """Numbers of the maps that are shown: all, or as many as fit, from the first to the last."""
-    return np.unique(np.linspace(0, maps - 1, min(maps, ROWS * COLUMNS)).round().astype(int))
+    return np.unique(
+        np.linspace(0, maps - 1, min(maps, ROWS * COLUMNS)).round().astype(int)
+    )
 
 
 def _mosaic(maps: np.ndarray) -> np.ndarray:
@@ -131,7 +159,9 @@ def _mosaic(maps: np.ndarray) -> np.ndarray:
     for i in range(count):
         top, left = i // COLUMNS * step_y, i % COLUMNS * step_x
         if high[i] > low[i]:
-            coloured = colormaps[MAP_COLOURS]((maps[..., i] - low[i]) / (high[i] - low[i]))[..., :3]
+            coloured = colormaps[MAP_COLOURS](
+                (maps[..., i] - low[i]) / (high[i] - low[i])
+            )[..., :3]
         else:
             coloured = np.broadcast_to(to_rgb(GREY), (height, width, 3))
         tile = coloured.repeat(zoom, 0).repeat(zoom, 1)

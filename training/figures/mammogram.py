@@ -9,7 +9,9 @@ BRIGHTEST_PERCENT = 99.8
 SHEET_PX = 640
 
 
-def mammogram_picture(image: np.ndarray, longest_px: int | None = SHEET_PX) -> np.ndarray:
+def mammogram_picture(
+    image: np.ndarray, longest_px: int | None = SHEET_PX
+) -> np.ndarray:
     """Grey values from the darkest to nearly the brightest of the breast, as uint8.
 
     Args:

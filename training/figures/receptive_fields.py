@@ -14,8 +14,10 @@ STRIDE_PX, PLACES = 4, 64
 """Profiles are shown as means over a multiple of the stem's stride, about as many of them."""
 
 _PANELS = (
-    ("across rows", "by_column", False), ("across columns", "by_row", False),
-    ("across rows, square root", "by_column", True), ("across columns, square root", "by_row", True),
+    ("across rows", "by_column", False),
+    ("across columns", "by_row", False),
+    ("across rows, square root", "by_column", True),
+    ("across columns, square root", "by_row", True),
 )
 """Sums across rows are a profile from left to right."""
 
@@ -33,8 +35,12 @@ def receptive_field_profiles(fields: Mapping[str, Mapping], title: str = "") -> 
     Reference:
         Taha et al., HCT, Tables 1 and A2.
     """
-    kinds = list(dict.fromkeys(kind for of_network in fields.values() for kind in of_network))
-    figure = Figure(figsize=(3.1 * len(_PANELS), 2.5 * len(kinds) + 0.9), layout="constrained")
+    kinds = list(
+        dict.fromkeys(kind for of_network in fields.values() for kind in of_network)
+    )
+    figure = Figure(
+        figsize=(3.1 * len(_PANELS), 2.5 * len(kinds) + 0.9), layout="constrained"
+    )
     panels = figure.subplots(len(kinds), len(_PANELS), squeeze=False)
     for kind, row in zip(kinds, panels, strict=True):
         for (name, profile, root), axes in zip(_PANELS, row, strict=True):
@@ -45,18 +51,39 @@ def receptive_field_profiles(fields: Mapping[str, Mapping], title: str = "") -> 
                 field = of_network[kind].square_root() if root else of_network[kind]
                 colour, dashes = LINES[place % len(LINES)]
                 positions, values = _smooth(getattr(field, profile))
-                axes.plot(positions, values, color=colour, linestyle=dashes, linewidth=1.4,
-                          label=wrapped(network, 30))
-                axes.axvline(len(getattr(field, profile)) / 2, color=INK, linewidth=0.8, linestyle=":")
+                axes.plot(
+                    positions,
+                    values,
+                    color=colour,
+                    linestyle=dashes,
+                    linewidth=1.4,
+                    label=wrapped(network, 30),
+                )
+                axes.axvline(
+                    len(getattr(field, profile)) / 2,
+                    color=INK,
+                    linewidth=0.8,
+                    linestyle=":",
+                )
             axes.set_ylim(bottom=0)
             axes.set_yticks([])
             axes.set_title(name, fontsize=9, color=INK)
             edge = "top" if profile == "by_row" else "left"
             axes.set_xlabel(f"pixels from the {edge}", fontsize=8)
-        images = next(of_network[kind].images for of_network in fields.values() if kind in of_network)
+        images = next(
+            of_network[kind].images
+            for of_network in fields.values()
+            if kind in of_network
+        )
         row[0].set_ylabel(f"{kind},\n{images} images", fontsize=9)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(4, len(labels)),
+        frameon=False,
+    )
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -74,9 +101,12 @@ def receptive_field_maps(fields: Mapping[str, Mapping], title: str = "") -> Figu
     Reference:
         Taha et al., HCT, Table 1, "Sqrt ERF".
     """
-    kinds = list(dict.fromkeys(kind for of_network in fields.values() for kind in of_network))
+    kinds = list(
+        dict.fromkeys(kind for of_network in fields.values() for kind in of_network)
+    )
     figure = Figure(
-        figsize=(max(7.6, 2.6 * len(kinds)), 3.3 * len(fields) + 0.6), layout="constrained"
+        figsize=(max(7.6, 2.6 * len(kinds)), 3.3 * len(fields) + 0.6),
+        layout="constrained",
     )
     panels = figure.subplots(len(fields), len(kinds), squeeze=False)
     for (network, of_network), row in zip(fields.items(), panels, strict=True):
@@ -86,9 +116,16 @@ def receptive_field_maps(fields: Mapping[str, Mapping], title: str = "") -> Figu
                 axes.set_axis_off()
                 continue
             shown = _small(of_network[kind].map)
-            axes.imshow(shown, cmap="magma", vmin=0, vmax=max(np.percentile(shown, 99.9), 1e-300))
+            axes.imshow(
+                shown,
+                cmap="magma",
+                vmin=0,
+                vmax=max(np.percentile(shown, 99.9), 1e-300),
+            )
             images, side = of_network[kind].images, of_network[kind].side_px
-            axes.set_title(f"{kind}, {images} images\n{side:.0f} px wide", fontsize=9, color=INK)
+            axes.set_title(
+                f"{kind}, {images} images\n{side:.0f} px wide", fontsize=9, color=INK
+            )
         row[0].set_ylabel(wrapped(network, 26), fontsize=9)
     figure.suptitle(title, fontsize=11)
     return figure

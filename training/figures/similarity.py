@@ -15,11 +15,19 @@ from training.figures.canvas import (
     wrapped,
 )
 
-LINES = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), *LABEL_STYLES[5:], *LABEL_STYLES[:2])
+LINES = (
+    (BLUE, "-"),
+    (VERMILION, "--"),
+    (GREEN, "-."),
+    *LABEL_STYLES[5:],
+    *LABEL_STYLES[:2],
+)
 MARKERS = "osD^vP*X"
 
 
-def encoder_similarity(similarities: Mapping[str, Sequence[float]], title: str = "") -> Figure:
+def encoder_similarity(
+    similarities: Mapping[str, Sequence[float]], title: str = ""
+) -> Figure:
     """One line per model: how alike each encoder's output is to the last encoder's.
 
     Args:
@@ -47,7 +55,9 @@ def encoder_similarity(similarities: Mapping[str, Sequence[float]], title: str =
     lowest = min((min(values) for values in similarities.values()), default=0)
     axes.set_ylim(min(0, 1.08 * lowest), 1.04)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set(xlabel="encoder, from the input up", ylabel="cosine similarity to the last")
+    axes.set(
+        xlabel="encoder, from the input up", ylabel="cosine similarity to the last"
+    )
     figure.suptitle(title, fontsize=11)
     if len(similarities) > 1:
         legend_outside(axes)

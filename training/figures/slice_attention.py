@@ -26,7 +26,10 @@ def slice_attention(
     """
     sides = -(-len(panels) // ROWS_PER_COLUMN)
     rows, columns = min(len(panels), ROWS_PER_COLUMN), max(map(len, panels))
-    size = (max((PANEL_INCHES * columns + 0.2) * sides, 6.4), (PANEL_INCHES + 0.5) * rows + 0.7)
+    size = (
+        max((PANEL_INCHES * columns + 0.2) * sides, 6.4),
+        (PANEL_INCHES + 0.5) * rows + 0.7,
+    )
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=11, color=INK)
     cells = figure.subfigures(rows, sides, squeeze=False).T.ravel()

@@ -9,7 +9,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from keras_medformers.serving.client.answers import heat_maps, probabilities_by_label
-from keras_medformers.serving.client.errors import INTERNAL, InvalidImageError, ServerError
+from keras_medformers.serving.client.errors import (
+    INTERNAL,
+    InvalidImageError,
+    ServerError,
+)
 from keras_medformers.serving.client.model_client import ModelClient
 from training.predict.answers import in_order, likeliest
 from training.predict.findings import SliceResult
@@ -86,11 +90,15 @@ def classify(
     with tqdm(total=len(files), unit="file", desc="predict") as bar:
         for chunk in _ahead(_chunks(files, kind, preparation, journal, chunk_size)):
             asked = [file for file in chunk if file.image]
-            outputs = model.predict([file.image.pixels for file in asked], return_exceptions=True)
+            outputs = model.predict(
+                [file.image.pixels for file in asked], return_exceptions=True
+            )
             answers = dict(zip((file.path for file in asked), outputs, strict=True))
             new = []
             for file in chunk:
-                outcome = _outcome(file, answers.get(file.path), task, overlays, keep_heat_maps)
+                outcome = _outcome(
+                    file, answers.get(file.path), task, overlays, keep_heat_maps
+                )
                 if isinstance(outcome, Rejected):
                     done.rejects.append(outcome)
                 elif isinstance(outcome, ServerError):
@@ -119,19 +127,33 @@ def _outcome(
     if isinstance(outputs, ServerError):
         return outputs
     try:
-        probabilities, maps = in_order(probabilities_by_label(outputs)), heat_maps(outputs)
+        probabilities, maps = (
+            in_order(probabilities_by_label(outputs)),
+            heat_maps(outputs),
+        )
     except ServerError as error:
         return error
     if maps is None and (overlays or keep_heat_maps):
-        return ServerError(f"the model gives no heat maps: its outputs are {', '.join(outputs)}", INTERNAL)
+        return ServerError(
+            f"the model gives no heat maps: its outputs are {', '.join(outputs)}",
+            INTERNAL,
+        )
     columns = file.image.columns | likeliest(probabilities, task)
     if overlays:
-        columns["overlay"] = "; ".join(overlays.write(file.path, file.image.pixels, probabilities, maps))
-    return SliceResult(file.path, probabilities, columns, in_order(maps) if keep_heat_maps else None)
+        columns["overlay"] = "; ".join(
+            overlays.write(file.path, file.image.pixels, probabilities, maps)
+        )
+    return SliceResult(
+        file.path, probabilities, columns, in_order(maps) if keep_heat_maps else None
+    )
 
 
 def _chunks(
-    files: Sequence[Path], kind: Kind, preparation: Preparation, journal: Journal, size: int
+    files: Sequence[Path],
+    kind: Kind,
+    preparation: Preparation,
+    journal: Journal,
+    size: int,
 ) -> Iterator[list[_File]]:
     chunk, held = [], 0
     for path in files:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pydicom
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from keras_medformers.version import __version__
 from training.predict.discretion import silent_libraries
 
@@ -61,7 +61,9 @@ def equipment(model_name: str, model_version: str) -> dict[str, str]:
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": model_name[:_LONGEST_TEXT],
-        "software_versions": f"{MANUFACTURER} {__version__}, model version {model_version}"[:_LONGEST_TEXT],
+        "software_versions": f"{MANUFACTURER} {__version__}, model version {model_version}"[
+            :_LONGEST_TEXT
+        ],
         "series_description": f"{NOT_FOR_CLINICAL_USE}: {model_name}"[:_LONGEST_TEXT],
     }
 
@@ -69,6 +71,8 @@ def equipment(model_name: str, model_version: str) -> dict[str, str]:
 def save(dataset: pydicom.Dataset, path: Path) -> None:
     """Writes a DICOM file beside its place, for its owner alone, and renames it."""
     partial = path.with_name(f"{path.name}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(
+        os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+    ) as file:
         pydicom.dcmwrite(file, dataset, enforce_file_format=True)
     os.replace(partial, path)

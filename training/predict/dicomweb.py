@@ -22,7 +22,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 from tqdm import tqdm
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from training.predict.dicom_objects import save
 from training.predict.discretion import silent_libraries
 
@@ -72,24 +72,35 @@ def fetch_study(
         UserError: If there is no such server, study or series, or the server refuses.
     """
     if not UID(study_uid, validation_mode=pydicom_config.IGNORE).is_valid:
-        raise UserError("the study must be given by its StudyInstanceUID: numbers with dots between them")
+        raise UserError(
+            "the study must be given by its StudyInstanceUID: numbers with dots between them"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _client(url, user, timeout_s) as client:
         places = _find_instances(client, url, study_uid, modalities)
-        names = [folder / f"slice_{number:05d}.dcm" for number in range(1, len(places) + 1)]
+        names = [
+            folder / f"slice_{number:05d}.dcm" for number in range(1, len(places) + 1)
+        ]
 
         def fetch(place: tuple[str, str], path: Path) -> None:
             if not _is_instance(path, place[1]):
                 with _explained(url, f"fetching {path.name}"):
-                    dataset = client.retrieve_instance(study_uid, *place, media_types=STORED_AS_THEY_ARE)
+                    dataset = client.retrieve_instance(
+                        study_uid, *place, media_types=STORED_AS_THEY_ARE
+                    )
                     save(dataset, path)
 
         with concurrent.futures.ThreadPoolExecutor(CONCURRENCY) as pool:
-            waiting = [pool.submit(fetch, place, path) for place, path in zip(places, names, strict=True)]
+            waiting = [
+                pool.submit(fetch, place, path)
+                for place, path in zip(places, names, strict=True)
+            ]
             try:
                 finished = concurrent.futures.as_completed(waiting)
-                for done in tqdm(finished, total=len(waiting), unit="file", desc="fetch"):
+                for done in tqdm(
+                    finished, total=len(waiting), unit="file", desc="fetch"
+                ):
                     done.result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -99,7 +110,11 @@ def fetch_study(
 
 
 def store(
-    url: str, files: Sequence[str | Path], *, user: str | None = None, timeout_s: float = TIMEOUT_S
+    url: str,
+    files: Sequence[str | Path],
+    *,
+    user: str | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> None:
     """Stores DICOM files at a server. A file that is there already is replaced or kept, as the server likes.
 
@@ -126,14 +141,20 @@ def store(
     logger.info("Stored %d files at %s", len(files), _shown(url))
 
 
-def _find_instances(client, url: str, study_uid: str, modalities: Sequence[str]) -> list[tuple[str, str]]:
+def _find_instances(
+    client, url: str, study_uid: str, modalities: Sequence[str]
+) -> list[tuple[str, str]]:
     """SeriesInstanceUID and SOPInstanceUID of each image of the study, in order."""
     unknown = f"{_shown(url)} has no study with this StudyInstanceUID"
     with _explained(url, "looking for the study", unknown):
-        found = client.search_for_series(study_uid, fields=["Modality", "SeriesNumber"], get_remaining=True)
+        found = client.search_for_series(
+            study_uid, fields=["Modality", "SeriesNumber"], get_remaining=True
+        )
     if not found:
         raise UserError(unknown)
-    there = [(_first(series, _MODALITY), _first(series, _SERIES_UID)) for series in found]
+    there = [
+        (_first(series, _MODALITY), _first(series, _SERIES_UID)) for series in found
+    ]
     wanted = sorted(uid for modality, uid in there if modality in modalities)
     if not wanted:
         raise UserError(
@@ -146,9 +167,13 @@ def _find_instances(client, url: str, study_uid: str, modalities: Sequence[str])
             instances = client.search_for_instances(
                 study_uid, series_uid, fields=["InstanceNumber"], get_remaining=True
             )
-        numbers = (int(_first(instance, _INSTANCE_NUMBER) or 0) for instance in instances)
+        numbers = (
+            int(_first(instance, _INSTANCE_NUMBER) or 0) for instance in instances
+        )
         uids = (_first(instance, _INSTANCE_UID) for instance in instances)
-        places += [(series_uid, uid) for _, uid in sorted(zip(numbers, uids, strict=True))]
+        places += [
+            (series_uid, uid) for _, uid in sorted(zip(numbers, uids, strict=True))
+        ]
     return places
 
 
@@ -169,7 +194,9 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
         ) from error
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"--dicomweb must be like https://host:port/dicom-web. Received: {_shown(url)}")
+        raise UserError(
+            f"--dicomweb must be like https://host:port/dicom-web. Received: {_shown(url)}"
+        )
     if parts.username or parts.password:
         raise UserError(
             f"--dicomweb must hold no name or password; set {USER_VARIABLE} and {PASSWORD_VARIABLE}, or use "
@@ -179,12 +206,25 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
     user = user or os.environ.get(USER_VARIABLE)
     if user:
         if PASSWORD_VARIABLE not in os.environ:
-            raise UserError(f"there is a user for the DICOMweb server, but {PASSWORD_VARIABLE} is not set")
+            raise UserError(
+                f"there is a user for the DICOMweb server, but {PASSWORD_VARIABLE} is not set"
+            )
         session.auth = (user, os.environ[PASSWORD_VARIABLE])
-        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-            logger.warning("The password and the images go to %s unencrypted: use https", _shown(url))
-    client = DICOMwebClient(url.rstrip("/"), session=session, timeout=timeout_s, permissive_uid=True)
-    client.set_http_retry_params(max_attempts=ATTEMPTS, wait_exponential_multiplier=FIRST_WAIT_MS)
+        if parts.scheme == "http" and parts.hostname not in (
+            "localhost",
+            "127.0.0.1",
+            "::1",
+        ):
+            logger.warning(
+                "The password and the images go to %s unencrypted: use https",
+                _shown(url),
+            )
+    client = DICOMwebClient(
+        url.rstrip("/"), session=session, timeout=timeout_s, permissive_uid=True
+    )
+    client.set_http_retry_params(
+        max_attempts=ATTEMPTS, wait_exponential_multiplier=FIRST_WAIT_MS
+    )
     # Their messages name studies, instances and whole addresses.
     with session, silent_libraries("dicomweb_client", "retrying", "urllib3"):
         yield client
@@ -208,7 +248,9 @@ def _explained(url: str, doing: str, unknown: str | None = None) -> Iterator[Non
             f"{server} did not answer in time while {doing}; try again: it goes on from there"
         ) from error
     except requests.exceptions.HTTPError as error:
-        raise UserError(_refusal(server, doing, error.response.status_code, unknown)) from error
+        raise UserError(
+            _refusal(server, doing, error.response.status_code, unknown)
+        ) from error
     except retrying.RetryError as error:
         status = error.last_attempt.value.status_code
         raise UserError(
@@ -243,7 +285,11 @@ def _shown(url: str) -> str:
     """The address without what may be secret in it."""
     parts = urllib.parse.urlsplit(url)
     host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else url.rpartition("@")[2]
+    return (
+        f"{parts.scheme}://{host}{parts.path}"
+        if parts.scheme
+        else url.rpartition("@")[2]
+    )
 
 
 def _is_instance(path: Path, instance_uid: str) -> bool:
@@ -251,7 +297,9 @@ def _is_instance(path: Path, instance_uid: str) -> bool:
     if not path.is_file():
         return False
     try:
-        there = pydicom.dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True)
+        there = pydicom.dcmread(
+            path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True
+        )
     except InvalidDicomError:
         return False
     return there.get("SOPInstanceUID") == instance_uid
@@ -261,4 +309,6 @@ def _read(path: Path) -> pydicom.Dataset:
     try:
         return pydicom.dcmread(path)
     except (OSError, InvalidDicomError) as error:
-        raise UserError(f"{path} cannot be stored: it is not there, or not a DICOM file") from error
+        raise UserError(
+            f"{path} cannot be stored: it is not there, or not a DICOM file"
+        ) from error

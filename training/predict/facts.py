@@ -4,13 +4,17 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.errors import UserError
-from data_prep.schema import MAMMOGRAM
-from training.config import Config
-from training.predict.preparation import Preparation, preparation_of_card, preparation_of_run
+from data_prep.records.schema import MAMMOGRAM
+from keras_medformers.support.errors import UserError
+from training.predict.preparation import (
+    Preparation,
+    preparation_of_card,
+    preparation_of_run,
+)
+from training.runs.config import Config
 
 SINGLE_LABEL, DUAL_TASK = "single_label", "dual_task"
-"""As in `training.evaluation`, which would bring all of Keras with it."""
+"""As in `training.tasks.evaluation`, which would bring all of Keras with it."""
 
 MODEL_CARD = Path("assets") / "model_card.json"
 
@@ -22,7 +26,7 @@ class Facts:
     Attributes:
         model: Name of its architecture.
         modality: What its images are.
-        task: What it was trained for, see `training.config.Config`.
+        task: What it was trained for, see `training.runs.config.Config`.
         input_size: Side of its input in pixels; None where any size goes.
         preparation: How files are read for it.
     """
@@ -43,7 +47,9 @@ def facts_of_run(run_dir: Path) -> Facts:
     config = Config.load(run_dir)
     _refuse_patches(run_dir, config.dataset)
     side = None if config.modality == MAMMOGRAM else config.input_size
-    return Facts(config.model, config.modality, config.task, side, preparation_of_run(config))
+    return Facts(
+        config.model, config.modality, config.task, side, preparation_of_run(config)
+    )
 
 
 def facts_of_export(version_dir: Path) -> Facts | None:
@@ -60,11 +66,19 @@ def facts_of_export(version_dir: Path) -> Facts | None:
         _refuse_patches(version_dir, card["dataset"])
         height, width = card["input_size"]
         side = height if height == width else None
-        return Facts(card["model"], card["modality"], card["task"], side, preparation_of_card(card))
+        return Facts(
+            card["model"],
+            card["modality"],
+            card["task"],
+            side,
+            preparation_of_card(card),
+        )
     except UserError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged or of another version: {error!r}") from error
+        raise UserError(
+            f"{path} is damaged or of another version: {error!r}"
+        ) from error
 
 
 def _refuse_patches(where: Path, dataset: str) -> None:
@@ -79,7 +93,9 @@ def latest_version(directory: Path) -> Path | None:
     """The version of the highest number in an export's folder; the folder itself if it is a version."""
     if (directory / "saved_model.pb").is_file():
         return directory
-    versions = [path for path in directory.glob("*") if path.name.isdecimal() and path.is_dir()]
+    versions = [
+        path for path in directory.glob("*") if path.name.isdecimal() and path.is_dir()
+    ]
     return max(versions, key=lambda path: int(path.name), default=None)
 
 
@@ -103,5 +119,7 @@ def version_of_export(directory: Path) -> Path:
     """
     version = latest_version(Path(directory))
     if version is None:
-        raise UserError(f"--export {directory} is no SavedModel and has no versions of one")
+        raise UserError(
+            f"--export {directory} is no SavedModel and has no versions of one"
+        )
     return version

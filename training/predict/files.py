@@ -2,14 +2,21 @@
 
 import pathlib
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 PREDICTIONS_CSV, PREDICTIONS_JSON = "predictions.csv", "predictions.json"
 STUDIES_CSV, REJECTS_CSV = "studies.csv", "rejects.csv"
 OVERLAYS, REPORTS, FETCHED = "overlays", "reports", "fetched"
 JOURNAL = ".predict"
 RESULTS = (
-    PREDICTIONS_CSV, PREDICTIONS_JSON, STUDIES_CSV, REJECTS_CSV, OVERLAYS, REPORTS, FETCHED, JOURNAL,
+    PREDICTIONS_CSV,
+    PREDICTIONS_JSON,
+    STUDIES_CSV,
+    REJECTS_CSV,
+    OVERLAYS,
+    REPORTS,
+    FETCHED,
+    JOURNAL,
 )
 """Names in the output folder."""
 
@@ -24,7 +31,11 @@ def find_files(paths):
     for path in map(pathlib.Path, paths):
         if not path.exists():
             raise UserError(f"there is no file or folder {path}")
-        files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files += (
+            sorted(p for p in path.rglob("*") if p.is_file())
+            if path.is_dir()
+            else [path]
+        )
     if not files:
         raise UserError(f"there are no files in {', '.join(map(str, paths))}")
     return list(dict.fromkeys(files))
@@ -37,7 +48,11 @@ def without_results(files, output):
         UserError: If there are no others.
     """
     results = {(output / name).resolve() for name in RESULTS}
-    others = [path for path in files if not results & {path.resolve(), *path.resolve().parents}]
+    others = [
+        path
+        for path in files
+        if not results & {path.resolve(), *path.resolve().parents}
+    ]
     if not others:
         raise UserError(f"the files named are all results, in {output}")
     return others

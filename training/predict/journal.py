@@ -32,16 +32,25 @@ class Journal:
         self._path = output / JOURNAL / FILE
         self._answers = {}
         self._path.parent.mkdir(exist_ok=True)
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
+        lines = (
+            self._path.read_text(encoding="utf-8").splitlines()
+            if self._path.is_file()
+            else []
+        )
         entries = [entry for entry in map(_parsed, lines) if entry is not None]
         if entries[:1] == [identity]:
             self._answers = {entry["file"]: entry for entry in entries[1:]}
-            logger.info("Going on after %d files that have an answer already", len(self._answers))
+            logger.info(
+                "Going on after %d files that have an answer already",
+                len(self._answers),
+            )
             # Without a line that an interruption tore.
             entries = [identity, *self._answers.values()]
         else:
             entries = [identity]
-        self._path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+        self._path.write_text(
+            "".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8"
+        )
 
     def answer(self, path: Path) -> SliceResult | None:
         """The answer for a file, if there is one."""
@@ -60,7 +69,9 @@ class Journal:
         """Notes answers down; they are on the disk when this comes back."""
         with self._path.open("a", encoding="utf-8") as file:
             for result in results:
-                maps = result.heat_maps and {name: _to_text(one) for name, one in result.heat_maps.items()}
+                maps = result.heat_maps and {
+                    name: _to_text(one) for name, one in result.heat_maps.items()
+                }
                 entry = {
                     "file": str(result.path),
                     "state": _state(result.path),

@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import dicom_mammogram
-from data_prep.build_config import BuildConfig
-from data_prep.ct_records import NO_HEAD
-from data_prep.dicom_ct import UnreadableSlice, read_header, read_slice
-from data_prep.dicom_file import DicomFile, tolerant_pydicom
-from data_prep.dicom_mammogram import UnreadableMammogram
-from data_prep.head_treatment.treatment import NONE, NoHead, treat
-from data_prep.mammogram_records import Region, encode_mammogram
-from data_prep.photograph import UnreadablePhotograph, read_photograph
-from data_prep.schema import CT, MAMMOGRAM, PHOTOGRAPH
+from data_prep.modalities.dicom_file import DicomFile, tolerant_pydicom
+from data_prep.modalities.head_ct.dicom import UnreadableSlice, read_header, read_slice
+from data_prep.modalities.head_ct.records import NO_HEAD
+from data_prep.modalities.head_ct.treatment.treatment import NONE, NoHead, treat
+from data_prep.modalities.mammogram import dicom as dicom_mammogram
+from data_prep.modalities.mammogram.dicom import UnreadableMammogram
+from data_prep.modalities.mammogram.records import Region, encode_mammogram
+from data_prep.modalities.photograph.pictures import (
+    UnreadablePhotograph,
+    read_photograph,
+)
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.schema import CT, MAMMOGRAM, PHOTOGRAPH
 from training.predict.preparation import Preparation
 
 AS_THEY_ARE = "as-they-are"
@@ -99,7 +102,9 @@ def read_mammogram(path: Path, preparation: Preparation) -> Image:
     )
     columns = {"laterality": dicom_mammogram.read_header(path).laterality}
     encoded = encode_mammogram(path, settings, Region(""))
-    grey = np.frombuffer(encoded.encoded, "<u2").reshape(encoded.height, encoded.width, 1)
+    grey = np.frombuffer(encoded.encoded, "<u2").reshape(
+        encoded.height, encoded.width, 1
+    )
     return Image(grey.astype(np.uint16), columns, _place_of_mammogram(path))
 
 
@@ -128,10 +133,27 @@ def _place_of_mammogram(path: Path) -> Place:
 
 KINDS = {
     CT: Kind(
-        read_ct, lambda path: _place_of_slice(read_header(path)), UnreadableSlice, "CT slice", "slices", "CT"
+        read_ct,
+        lambda path: _place_of_slice(read_header(path)),
+        UnreadableSlice,
+        "CT slice",
+        "slices",
+        "CT",
     ),
     MAMMOGRAM: Kind(
-        read_mammogram, _place_of_mammogram, UnreadableMammogram, "mammogram", "mammograms", "MG"
+        read_mammogram,
+        _place_of_mammogram,
+        UnreadableMammogram,
+        "mammogram",
+        "mammograms",
+        "MG",
     ),
-    PHOTOGRAPH: Kind(read_picture, lambda _: Place(), UnreadablePhotograph, "picture", "pictures", None),
+    PHOTOGRAPH: Kind(
+        read_picture,
+        lambda _: Place(),
+        UnreadablePhotograph,
+        "picture",
+        "pictures",
+        None,
+    ),
 }

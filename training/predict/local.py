@@ -4,11 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import UserError
-from data_prep.quiet_tensorflow import import_tensorflow
 from keras_medformers.serving.client.errors import INVALID_ARGUMENT, CallFailed
 from keras_medformers.serving.client.model_client import ModelClient
-from keras_medformers.serving.client.signatures import ModelMetadata, Signature, TensorInfo
+from keras_medformers.serving.client.signatures import (
+    ModelMetadata,
+    Signature,
+    TensorInfo,
+)
+from keras_medformers.support.errors import UserError
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 _LONGEST_DETAIL = 1000
 
@@ -35,7 +39,9 @@ class _LocalTransport:
             # Kept whole: without the model the signatures' variables would be gone.
             self._model = self._tf.saved_model.load(str(version_dir))
         except (OSError, ValueError, self._tf.errors.OpError) as error:
-            raise UserError(f"{version_dir} cannot be loaded as a SavedModel: {error}") from error
+            raise UserError(
+                f"{version_dir} cannot be loaded as a SavedModel: {error}"
+            ) from error
         self._version_dir = version_dir.resolve()
 
     def metadata(self) -> ModelMetadata:
@@ -52,7 +58,9 @@ class _LocalTransport:
             },
         )
 
-    def predict(self, signature: str, inputs: dict, outputs: dict) -> dict[str, np.ndarray]:
+    def predict(
+        self, signature: str, inputs: dict, outputs: dict
+    ) -> dict[str, np.ndarray]:
         tensors = {name: self._tf.constant(values) for name, values in inputs.items()}
         try:
             found = self._model.signatures[signature](**tensors)
@@ -68,7 +76,10 @@ class _LocalTransport:
 
 def _tensor_infos(specs: dict) -> dict[str, TensorInfo]:
     return {
-        name: TensorInfo(one.dtype.name, None if one.shape.rank is None else tuple(one.shape.as_list()))
+        name: TensorInfo(
+            one.dtype.name,
+            None if one.shape.rank is None else tuple(one.shape.as_list()),
+        )
         for name, one in specs.items()
     }
 
@@ -77,4 +88,6 @@ def _to_numpy(tensor) -> np.ndarray:
     array = tensor.numpy()
     if array.dtype != object:
         return array
-    return np.array([text.decode() for text in array.ravel()], object).reshape(array.shape)
+    return np.array([text.decode() for text in array.ravel()], object).reshape(
+        array.shape
+    )

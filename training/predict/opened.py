@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.errors import UserError
-from data_prep.schema import CT, MAMMOGRAM
+from data_prep.records.schema import CT, MAMMOGRAM
 from keras_medformers.serving.client.client import ServingClient
 from keras_medformers.serving.client.model_client import ModelClient
 from keras_medformers.serving.client.signatures import ModelMetadata
-from training.network_input import STORED_PIXELS
+from keras_medformers.support.errors import UserError
 from training.predict import facts
 from training.predict.facts import Facts
 from training.predict.kinds import AS_THEY_ARE
 from training.predict.local import load_local
 from training.predict.preparation import Preparation
+from training.runs.network_input import STORED_PIXELS
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,29 @@ def _facts(arguments: argparse.Namespace, version_dir: Path | None) -> Facts | N
 
 
 def _client(
-    arguments: argparse.Namespace, signature: str, version_dir: Path | None, known: Facts | None
+    arguments: argparse.Namespace,
+    signature: str,
+    version_dir: Path | None,
+    known: Facts | None,
 ) -> ModelClient:
     if not arguments.server:
         return load_local(version_dir, signature, arguments.batch_size)
     try:
         return ServingClient(
-            arguments.server, arguments.model_name or _name_on_server(version_dir, known), arguments.protocol,
-            signature, arguments.batch_size, arguments.concurrency, arguments.timeout, arguments.retries,
+            arguments.server,
+            arguments.model_name or _name_on_server(version_dir, known),
+            arguments.protocol,
+            signature,
+            arguments.batch_size,
+            arguments.concurrency,
+            arguments.timeout,
+            arguments.retries,
             tls=arguments.tls_authorities or arguments.tls,
         )
     except ValueError as error:
-        raise UserError(f"--server {arguments.server} cannot be asked: {error}") from error
+        raise UserError(
+            f"--server {arguments.server} cannot be asked: {error}"
+        ) from error
 
 
 def _name_on_server(version_dir: Path | None, known: Facts | None) -> str:
@@ -120,14 +131,20 @@ def _name_on_server(version_dir: Path | None, known: Facts | None) -> str:
         return version_dir.resolve().parent.name
     if known:
         return known.model
-    raise UserError("expected --model-name, the name under which the server has the model")
+    raise UserError(
+        "expected --model-name, the name under which the server has the model"
+    )
 
 
 def _modality(metadata: ModelMetadata) -> str:
     for signature in metadata.signatures.values():
         pixels = signature.inputs.get("pixels")
         for modality, (channels, dtype) in STORED_PIXELS.items():
-            if pixels and pixels.shape and (pixels.shape[-1], pixels.dtype) == (channels, dtype):
+            if (
+                pixels
+                and pixels.shape
+                and (pixels.shape[-1], pixels.dtype) == (channels, dtype)
+            ):
                 return modality
     raise UserError(
         f"model {metadata.name} has no signature that takes the pixels of a {', '.join(STORED_PIXELS)}; "
@@ -135,9 +152,13 @@ def _modality(metadata: ModelMetadata) -> str:
     )
 
 
-def _preparation(arguments: argparse.Namespace, known: Facts | None, modality: str) -> Preparation:
+def _preparation(
+    arguments: argparse.Namespace, known: Facts | None, modality: str
+) -> Preparation:
     if arguments.treatment and modality != CT:
-        raise UserError(f"--treatment is for CT slices, and the model takes images of modality {modality}")
+        raise UserError(
+            f"--treatment is for CT slices, and the model takes images of modality {modality}"
+        )
     if known is None and modality == MAMMOGRAM:
         raise UserError(
             "nothing says at which scale the model takes mammograms; name its run by --run or its export by "

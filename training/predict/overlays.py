@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from training.predict.facts import Facts
 
 LIKELIEST, ALL = "likeliest", "all"
@@ -38,7 +38,11 @@ class Overlays:
     """
 
     def __init__(
-        self, folder: Path, files: Sequence[Path], crop_fraction: float | None, labels: Sequence[str]
+        self,
+        folder: Path,
+        files: Sequence[Path],
+        crop_fraction: float | None,
+        labels: Sequence[str],
     ):
         self._folder = folder
         self._stems = collections.Counter(path.stem.casefold() for path in files)
@@ -80,12 +84,16 @@ class Overlays:
         for output, of_output in probabilities.items():
             best = max(of_output, key=of_output.get)
             for label, heat in zip(of_output, heat_maps[output], strict=True):
-                if not self._labels & {ALL, label} and not (LIKELIEST in self._labels and label == best):
+                if not self._labels & {ALL, label} and not (
+                    LIKELIEST in self._labels and label == best
+                ):
                     continue
                 placed = place_on_picture(heat, *pixels.shape[:2], self._crop_fraction)
                 names.append(self._name(path, label))
                 shown = overlay(picture, placed)
-                (self._folder / names[-1]).write_bytes(cv2.imencode(".png", shown[..., ::-1])[1].tobytes())
+                (self._folder / names[-1]).write_bytes(
+                    cv2.imencode(".png", shown[..., ::-1])[1].tobytes()
+                )
         return names
 
     def _name(self, path: Path, label: str) -> str:

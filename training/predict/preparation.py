@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_prep.resolve_config import FULL_HEIGHT_PX
-from data_prep.schema import INFO_NAME, MAMMOGRAM
-from training.config import Config
+from data_prep.records.resolve_config import FULL_HEIGHT_PX
+from data_prep.records.schema import INFO_NAME, MAMMOGRAM
+from training.runs.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class Preparation:
     """How files are read.
 
     Attributes:
-        treatment: See `data_prep.head_treatment`; None where slices stay as they are.
+        treatment: See `data_prep.modalities.head_ct.treatment`; None where slices stay as they are.
         twelve_bit_correction: Whether RSNA's 12-bit slices with a wrong intercept are repaired.
         image_height_px: Height of mammograms as the model takes them; None for other images.
         source_height_px: Pixels of the files that this height stands for.
@@ -43,7 +43,8 @@ def preparation_of_run(config: Config) -> Preparation:
     if build is None and config.modality == MAMMOGRAM:
         logger.warning(
             "%s are gone: mammograms are taken to be %d pixels high, and right ones are flipped",
-            config.records, FULL_HEIGHT_PX,
+            config.records,
+            FULL_HEIGHT_PX,
         )
     build = build or {}
     return Preparation(

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.errors import UserError
 from keras_medformers.serving.client.errors import ServerError
+from keras_medformers.support.errors import UserError
 from training.predict import dicomweb
 from training.predict.classify import classify
 from training.predict.files import FETCHED, OVERLAYS, REPORTS
@@ -40,7 +40,10 @@ def predict(files: Sequence[Path], output: Path, arguments: argparse.Namespace) 
 
 
 def _predict(
-    files: Sequence[Path], model: OpenedModel, output: Path, arguments: argparse.Namespace
+    files: Sequence[Path],
+    model: OpenedModel,
+    output: Path,
+    arguments: argparse.Namespace,
 ) -> None:
     kind = KINDS[model.modality]
     if arguments.report and not kind.dicom_modality:
@@ -49,17 +52,37 @@ def _predict(
     files = [*files, *_fetched(kind, output, arguments)]
     crop_fraction = _crop_fraction(model)
     labels = arguments.label or [LIKELIEST]
-    overlays = Overlays(output / OVERLAYS, files, crop_fraction, labels) if arguments.overlays else None
-    journal = Journal(output, {
-        "model": model.to_json(), "overlays": bool(overlays), "labels": labels, "report": arguments.report,
-    })
+    overlays = (
+        Overlays(output / OVERLAYS, files, crop_fraction, labels)
+        if arguments.overlays
+        else None
+    )
+    journal = Journal(
+        output,
+        {
+            "model": model.to_json(),
+            "overlays": bool(overlays),
+            "labels": labels,
+            "report": arguments.report,
+        },
+    )
     done = classify(
-        files, model.client, kind, model.preparation, model.task, journal, overlays=overlays,
+        files,
+        model.client,
+        kind,
+        model.preparation,
+        model.task,
+        journal,
+        overlays=overlays,
         chunk_size=CHUNKS_PER_REQUEST * arguments.batch_size * arguments.concurrency,
         keep_heat_maps=SECONDARY_CAPTURE in arguments.report,
     )
     # Of a study that is not whole there is nothing to say.
-    studies = [] if done.stopped else group_studies(done.results, arguments.study_rule, model.task)
+    studies = (
+        []
+        if done.stopped
+        else group_studies(done.results, arguments.study_rule, model.task)
+    )
     write_tables(output, done, studies, model.to_json(), model.task)
     if done.stopped:
         raise UserError(
@@ -68,12 +91,22 @@ def _predict(
         )
     if not done.results:
         journal.close()
-        raise UserError(f"none of the {len(files)} files is a {kind.one} that can be read")
-    logger.info("%d %s classified, %d files set aside; results in %s. %s",
-                len(done.results), kind.many, len(done.rejects), output, WARNING)
+        raise UserError(
+            f"none of the {len(files)} files is a {kind.one} that can be read"
+        )
+    logger.info(
+        "%d %s classified, %d files set aside; results in %s. %s",
+        len(done.results),
+        kind.many,
+        len(done.rejects),
+        output,
+        WARNING,
+    )
     if arguments.report:
         reports = write_reports(
-            studies, output / REPORTS, arguments.report,
+            studies,
+            output / REPORTS,
+            arguments.report,
             model_name=model.metadata.name,
             model_version=str(model.metadata.version),
             read_pixels=lambda path: kind.read(path, model.preparation).pixels,
@@ -91,7 +124,10 @@ def _fetched(kind: Kind, output: Path, arguments: argparse.Namespace) -> list[Pa
     if not kind.dicom_modality:
         raise UserError(f"--dicomweb has DICOM files, and the model takes {kind.many}")
     return dicomweb.fetch_study(
-        arguments.dicomweb, arguments.study, output / FETCHED, user=arguments.dicomweb_user,
+        arguments.dicomweb,
+        arguments.study,
+        output / FETCHED,
+        user=arguments.dicomweb_user,
         modalities=(kind.dicom_modality,),
     )
 
@@ -111,4 +147,6 @@ def _make_folder(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--output {output} cannot be made: {error.strerror}; it is a folder") from error
+        raise UserError(
+            f"--output {output} cannot be made: {error.strerror}; it is a folder"
+        ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from training.predict.findings import StudyResult
 from training.predict.secondary_capture import write_secondary_captures
 from training.predict.structured_report import write_structured_report
@@ -52,15 +52,26 @@ def write_reports(
         name = study.study_id.replace(" ", "_")
         try:
             if STRUCTURED_REPORT in kinds:
-                files.append(write_structured_report(study, folder / f"{name}.dcm", **about))
+                files.append(
+                    write_structured_report(study, folder / f"{name}.dcm", **about)
+                )
             if SECONDARY_CAPTURE in kinds:
                 files += write_secondary_captures(
-                    study, folder / name, label=label, read_pixels=read_pixels, crop_fraction=crop_fraction,
+                    study,
+                    folder / name,
+                    label=label,
+                    read_pixels=read_pixels,
+                    crop_fraction=crop_fraction,
                     **about,
                 )
         except UserError as error:
             failed.append(f"of {study.study_id}: {error}")
-    logger.info("%d reports are in %s: patient data, like the slices", len(files), folder)
+    logger.info(
+        "%d reports are in %s: patient data, like the slices", len(files), folder
+    )
     if failed:
-        raise UserError(f"no report {failed[0]}" + (f" (and {len(failed) - 1} more)" if failed[1:] else ""))
+        raise UserError(
+            f"no report {failed[0]}"
+            + (f" (and {len(failed) - 1} more)" if failed[1:] else "")
+        )
     return files

@@ -16,8 +16,8 @@ import numpy as np
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian
 
-from data_prep.dicom_ct import read_slice
-from data_prep.errors import UserError
+from data_prep.modalities.head_ct.dicom import read_slice
+from keras_medformers.support.errors import UserError
 from training.predict.dicom_objects import (
     NOT_FOR_CLINICAL_USE,
     allowed_by_dicom,
@@ -69,28 +69,43 @@ def write_secondary_captures(
         UserError: If highdicom is not installed, or a slice's file is not fit to be referred to, as RSNA's
             public files are not.
     """
-    from training.explain.explainer import picture_of  # after TensorFlow came in quietly
+    from training.explain.explainer import (
+        picture_of,  # after TensorFlow came in quietly
+    )
 
     folder = Path(folder)
     shown = [result for result in study.slices if result.heat_maps]
-    paths = [folder / f"capture_{number:05d}.dcm" for number in range(1, len(shown) + 1)]
+    paths = [
+        folder / f"capture_{number:05d}.dcm" for number in range(1, len(shown) + 1)
+    ]
     headers = read_headers([result.path for result in shown])
     highdicom = import_highdicom()
     series_uid = highdicom.UID()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for number, (path, result, header) in enumerate(zip(paths, shown, headers, strict=True), start=1):
+    for number, (path, result, header) in enumerate(
+        zip(paths, shown, headers, strict=True), start=1
+    ):
         name, probability, heat = _shown(result, label)
         picture = picture_of(read_pixels(result.path))
-        lines = (f"{name} {100 * probability:.1f}%", f"{model_name}, version {model_version}")
+        lines = (
+            f"{name} {100 * probability:.1f}%",
+            f"{model_name}, version {model_version}",
+        )
         pixels = with_band(coloured(picture, heat, crop_fraction), lines)
         with allowed_by_dicom(path):
-            capture = _capture(highdicom, header, pixels, series_uid, number, model_name, model_version)
-            capture.DerivationDescription = f"Heat map of {name} over the slice, and a band of text"
+            capture = _capture(
+                highdicom, header, pixels, series_uid, number, model_name, model_version
+            )
+            capture.DerivationDescription = (
+                f"Heat map of {name} over the slice, and a band of text"
+            )
             save(capture, path)
     return paths
 
 
-def coloured(picture: np.ndarray, heat: np.ndarray, crop_fraction: float | None) -> np.ndarray:
+def coloured(
+    picture: np.ndarray, heat: np.ndarray, crop_fraction: float | None
+) -> np.ndarray:
     """A picture with its heat map over it, uint8 `(height, width, 3)`."""
     from keras_medformers.explain import overlay, place_on_picture
 
@@ -103,7 +118,9 @@ def with_band(picture: np.ndarray, lines: tuple[str, ...]) -> np.ndarray:
     if times > 1:
         picture = np.kron(picture, np.ones((times, times, 1), np.uint8))
     rows = (NOT_FOR_CLINICAL_USE, *lines)
-    band = np.zeros((BAND_ROW_PX * len(rows) + BAND_ROW_PX // 3, picture.shape[1], 3), np.uint8)
+    band = np.zeros(
+        (BAND_ROW_PX * len(rows) + BAND_ROW_PX // 3, picture.shape[1], 3), np.uint8
+    )
     for number, text in enumerate(rows):
         colour = TEXT_COLOUR if number else WARNING_COLOUR
         place = (6, BAND_ROW_PX * (number + 1) - 3)
@@ -120,13 +137,20 @@ def _shown(result: SliceResult, label: str | None) -> tuple[str, float, np.ndarr
         if label in (None, name)
     ]
     if not found:
-        known = ", ".join(name for of_output in result.probabilities.values() for name in of_output)
+        known = ", ".join(
+            name for of_output in result.probabilities.values() for name in of_output
+        )
         raise UserError(f"the model has no label {label}; it has {known}")
     return max(found, key=lambda one: one[1])
 
 
 def _capture(
-    highdicom, header: pydicom.Dataset, pixels: np.ndarray, series_uid: str, number: int, model_name: str,
+    highdicom,
+    header: pydicom.Dataset,
+    pixels: np.ndarray,
+    series_uid: str,
+    number: int,
+    model_name: str,
     model_version: str,
 ) -> pydicom.Dataset:
     orientation = _orientation(header)
@@ -147,7 +171,10 @@ def _capture(
     if orientation is None:
         capture.PatientOrientation = None
     source = pydicom.Dataset()
-    source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
+    source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = (
+        header.SOPClassUID,
+        header.SOPInstanceUID,
+    )
     capture.SourceImageSequence = [source]
     capture.BurnedInAnnotation = "NO"
     return capture

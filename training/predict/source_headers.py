@@ -6,18 +6,23 @@ from pathlib import Path
 
 import pydicom
 from pydicom import config as pydicom_config
-from pydicom.dataelem import DataElement
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from training.predict.discretion import silent_libraries
 
 logger = logging.getLogger(__name__)
 
-_IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_IDENTIFIERS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+)
 _PRESENT_BUT_MAYBE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName",
@@ -50,11 +55,16 @@ def read_headers(paths: Sequence[Path]) -> list[pydicom.Dataset]:
         headers = [_read(path) for path in paths]
         for keyword in ("StudyInstanceUID", "PatientID"):
             if len({header[keyword].value for header in headers}) > 1:
-                several = f"{len(paths)} files: they have more than one {_named(keyword)}"
+                several = (
+                    f"{len(paths)} files: they have more than one {_named(keyword)}"
+                )
                 raise UserError(f"cannot write one report on {several}")
         faults = {keyword for header in headers for keyword in _drop_faulty(header)}
     for keyword in sorted(faults):
-        logger.warning("%s is not what DICOM allows there; the report leaves it empty", _named(keyword))
+        logger.warning(
+            "%s is not what DICOM allows there; the report leaves it empty",
+            _named(keyword),
+        )
     return headers
 
 
@@ -62,9 +72,13 @@ def _read(path: Path) -> pydicom.Dataset:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
     except (OSError, InvalidDicomError) as error:
-        raise UserError(f"cannot report on {path}: it is not there, or not a DICOM file") from error
+        raise UserError(
+            f"cannot report on {path}: it is not there, or not a DICOM file"
+        ) from error
     for keyword in _IDENTIFIERS:
-        value = UID(str(header.get(keyword) or ""), validation_mode=pydicom_config.IGNORE)
+        value = UID(
+            str(header.get(keyword) or ""), validation_mode=pydicom_config.IGNORE
+        )
         if not value.is_valid:
             found = "is not a valid identifier" if value else "is missing"
             raise UserError(
@@ -87,7 +101,9 @@ def _drop_faulty(header: pydicom.Dataset) -> list[str]:
                 check(value)
         except ValueError:
             faulty.append(keyword)
-            header[keyword] = DataElement(tag_for_keyword(keyword), header[keyword].VR, "")
+            header[keyword] = DataElement(
+                tag_for_keyword(keyword), header[keyword].VR, ""
+            )
     return faulty
 
 

@@ -31,7 +31,8 @@ from training.predict.report_codes import PRIVATE_SCHEME, PRIVATE_SCHEME_NAME, c
 from training.predict.source_headers import read_headers
 
 STATEMENT = (
-    f"{NOT_FOR_CLINICAL_USE}. Made by a research program, which is no medical device; nobody has verified it."
+    f"{NOT_FOR_CLINICAL_USE}. Made by a research program, which is no medical device; "
+    "nobody has verified it."
 )
 REPORT_SERIES_NUMBER = 9801
 PERCENT_DIGITS = 4
@@ -83,7 +84,9 @@ def _report(
             )
         ),
         procedure_reported=_procedure(headers[0]),
-        imaging_measurements=list(_groups(sr, study, headers, model_name, model_version)),
+        imaging_measurements=list(
+            _groups(sr, study, headers, model_name, model_version)
+        ),
     )
     content[0].ContentSequence.insert(
         len(content[0].ContentSequence) - 1,
@@ -104,32 +107,52 @@ def _report(
         is_final=False,
         coding_schemes=[
             CodingSchemeIdentificationItem(
-                PRIVATE_SCHEME, name=PRIVATE_SCHEME_NAME, responsible_organization=MANUFACTURER
+                PRIVATE_SCHEME,
+                name=PRIVATE_SCHEME_NAME,
+                responsible_organization=MANUFACTURER,
             )
         ],
         **equipment(model_name, model_version),
     )
 
 
-def _groups(sr, study: StudyResult, headers: list, model_name: str, model_version: str) -> Iterator:
+def _groups(
+    sr, study: StudyResult, headers: list, model_name: str, model_version: str
+) -> Iterator:
     """The measurement groups: the study's, then those of the slices in order."""
     rule = f"value of the study: {study.rule} over its {len(study.slices)} slices"
     yield from _groups_of(
-        sr, "study", study.probabilities, sr.AlgorithmIdentification(model_name, model_version, [rule]), []
+        sr,
+        "study",
+        study.probabilities,
+        sr.AlgorithmIdentification(model_name, model_version, [rule]),
+        [],
     )
     algorithm = sr.AlgorithmIdentification(model_name, model_version)
-    for number, (result, header) in enumerate(zip(study.slices, headers, strict=True), start=1):
-        image = sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)
-        yield from _groups_of(sr, f"slice {number}", result.probabilities, algorithm, [image])
+    for number, (result, header) in enumerate(
+        zip(study.slices, headers, strict=True), start=1
+    ):
+        image = sr.SourceImageForMeasurementGroup(
+            header.SOPClassUID, header.SOPInstanceUID
+        )
+        yield from _groups_of(
+            sr, f"slice {number}", result.probabilities, algorithm, [image]
+        )
 
 
 def _groups_of(
-    sr, subject: str, probabilities: Mapping[str, Mapping[str, float]], algorithm, images: list
+    sr,
+    subject: str,
+    probabilities: Mapping[str, Mapping[str, float]],
+    algorithm,
+    images: list,
 ) -> Iterator:
     for of_output in probabilities.values():
         for label, probability in of_output.items():
             yield sr.MeasurementsAndQualitativeEvaluations(
-                tracking_identifier=sr.TrackingIdentifier(identifier=f"{subject}: {label}"),
+                tracking_identifier=sr.TrackingIdentifier(
+                    identifier=f"{subject}: {label}"
+                ),
                 finding_type=_concept(sr, label),
                 algorithm_id=algorithm,
                 measurements=[
@@ -149,5 +172,8 @@ def _concept(sr, label: str):
 
 
 def _procedure(header: pydicom.Dataset):
-    procedures = {"CT": codes.cid100.CTUnspecifiedBodyRegion, "MG": codes.cid100.XRUnspecifiedBodyRegion}
+    procedures = {
+        "CT": codes.cid100.CTUnspecifiedBodyRegion,
+        "MG": codes.cid100.XRUnspecifiedBodyRegion,
+    }
     return procedures.get(header.get("Modality"), codes.cid100.ImagingProcedure)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 from training.predict.facts import DUAL_TASK, SINGLE_LABEL
 from training.predict.findings import SliceResult, StudyResult
 from training.predict.kinds import Place
@@ -27,7 +27,9 @@ def slices_counted(rule: str) -> int | None:
         return None
     top = re.fullmatch(r"max|top([1-9]\d*)", rule)
     if not top:
-        raise UserError(f"--study-rule must be max, mean, or topK such as top3. Received: {rule}")
+        raise UserError(
+            f"--study-rule must be max, mean, or topK such as top3. Received: {rule}"
+        )
     return int(top[1] or 1)
 
 
@@ -49,7 +51,9 @@ def group_studies(
     for number, members in enumerate(by_study.values(), start=1):
         members.sort(key=lambda member: _in_series(member[0]))
         slices = [result for _, result in members]
-        probabilities = study_probabilities(slices, slices_counted(rule), task in EXCLUSIVE_TASKS)
+        probabilities = study_probabilities(
+            slices, slices_counted(rule), task in EXCLUSIVE_TASKS
+        )
         studies.append(StudyResult(f"study {number}", slices, probabilities, rule))
     return studies
 
@@ -72,9 +76,13 @@ def study_probabilities(
         count: How many slices decide; all, if there are fewer; None for all.
         exclusive: Whether the labels exclude each other.
     """
-    outputs = {output: list(of_output) for output, of_output in slices[0].probabilities.items()}
+    outputs = {
+        output: list(of_output) for output, of_output in slices[0].probabilities.items()
+    }
     values = {
-        output: np.array([[one.probabilities[output][label] for label in labels] for one in slices])
+        output: np.array(
+            [[one.probabilities[output][label] for label in labels] for one in slices]
+        )
         for output, labels in outputs.items()
     }
     if exclusive:
@@ -82,7 +90,9 @@ def study_probabilities(
         order = np.argsort(without_finding, kind="stable")[:count]
         values = {output: array[order] for output, array in values.items()}
     else:
-        values = {output: -np.sort(-array, axis=0)[:count] for output, array in values.items()}
+        values = {
+            output: -np.sort(-array, axis=0)[:count] for output, array in values.items()
+        }
     return {
         output: dict(zip(labels, values[output].mean(axis=0).tolist(), strict=True))
         for output, labels in outputs.items()

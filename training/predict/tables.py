@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_prep.whole_files import write_atomically
+from keras_medformers.support.whole_files import write_atomically
 from training.predict.answers import likeliest
 from training.predict.classify import Classified
-from training.predict.files import PREDICTIONS_CSV, PREDICTIONS_JSON, REJECTS_CSV, STUDIES_CSV
+from training.predict.files import (
+    PREDICTIONS_CSV,
+    PREDICTIONS_JSON,
+    REJECTS_CSV,
+    STUDIES_CSV,
+)
 from training.predict.findings import SliceResult, StudyResult
 
 logger = logging.getLogger(__name__)
@@ -21,7 +26,11 @@ WARNING = "Not a medical device. Not for clinical use."
 
 
 def write_tables(
-    output: Path, done: Classified, studies: Sequence[StudyResult], model: dict, task: str | None
+    output: Path,
+    done: Classified,
+    studies: Sequence[StudyResult],
+    model: dict,
+    task: str | None,
 ) -> None:
     """Writes all tables, and shows them.
 
@@ -59,7 +68,9 @@ def write_tables(
         ],
         "rejects": [{"file": file, "reason": reason} for file, reason in rejects],
     }
-    write_atomically(output / PREDICTIONS_JSON, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_atomically(
+        output / PREDICTIONS_JSON, json.dumps(content, indent=2, allow_nan=False) + "\n"
+    )
     for path, reason in done.rejects:
         logger.warning("set aside: %s: %s", path, reason)
     _show(table)
@@ -86,11 +97,20 @@ def _image(result: SliceResult, study_of: dict[Path, str]) -> dict:
         for name, value in result.columns.items()
     }
     study = {"study": study_of[result.path]} if result.path in study_of else {}
-    return {"file": _shown(result.path)} | study | columns | {"probabilities": result.probabilities}
+    return (
+        {"file": _shown(result.path)}
+        | study
+        | columns
+        | {"probabilities": result.probabilities}
+    )
 
 
 def _by_label(probabilities: dict[str, dict[str, float]]) -> dict[str, float]:
-    return {label: value for of_output in probabilities.values() for label, value in of_output.items()}
+    return {
+        label: value
+        for of_output in probabilities.values()
+        for label, value in of_output.items()
+    }
 
 
 def _shown(path: Path) -> str:
@@ -105,6 +125,8 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
 def _show(table: pd.DataFrame) -> None:
     if table.empty:
         return
-    logger.info("%s", table.head(ROWS_SHOWN).to_string(index=False, float_format="%.3f"))
+    logger.info(
+        "%s", table.head(ROWS_SHOWN).to_string(index=False, float_format="%.3f")
+    )
     if len(table) > ROWS_SHOWN:
         logger.info("... and %d more", len(table) - ROWS_SHOWN)

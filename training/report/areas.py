@@ -23,7 +23,10 @@ def area_cards(evaluation: Mapping) -> list[str]:
     area = evaluation.get("auc")
     if area is None:
         return []
-    ends = [interval_text(area[key], _FORM) for key in ("auc_interval", "auc_over_images_interval")]
+    ends = [
+        interval_text(area[key], _FORM)
+        for key in ("auc_interval", "auc_over_images_interval")
+    ]
     name = f"area under the ROC curve of {area['positive_label']}"
     return [card(name, number(area["auc"], _FORM), "; ".join(ends))]
 
@@ -33,11 +36,15 @@ def area_figures(evaluation: Mapping) -> dict[str, Figure]:
     area = evaluation.get("auc", {})
     drawn = {}
     if "by_finding_type" in area:
-        by_type = {_words(name): of_type for name, of_type in area["by_finding_type"].items()}
+        by_type = {
+            _words(name): of_type for name, of_type in area["by_finding_type"].items()
+        }
         drawn["auc_by_finding_type.png"] = figures.areas_by_type(by_type, area["auc"])
     if "by_finding_size" in area:
         by_size = area["by_finding_size"]
-        drawn["auc_by_finding_size.png"] = figures.areas_by_size(**by_size, overall=area["auc"])
+        drawn["auc_by_finding_size.png"] = figures.areas_by_size(
+            **by_size, overall=area["auc"]
+        )
     return drawn
 
 
@@ -54,21 +61,32 @@ def finding_sections(evaluation: Mapping) -> list[str]:
     area = evaluation.get("auc", {})
     sections = []
     if "by_finding_type" in area:
-        by_type = {_words(name): of_type for name, of_type in area["by_finding_type"].items()}
-        sections.append(_table("By type of finding", "type", by_type, area["positive_label"]))
+        by_type = {
+            _words(name): of_type for name, of_type in area["by_finding_type"].items()
+        }
+        sections.append(
+            _table("By type of finding", "type", by_type, area["positive_label"])
+        )
     if "by_finding_size" in area:
         by_size = area["by_finding_size"]
-        rows = {f"smaller than {each['threshold_px']} px": each for each in by_size["smaller_than"]}
+        rows = {
+            f"smaller than {each['threshold_px']} px": each
+            for each in by_size["smaller_than"]
+        }
         rows |= {
             f"{name} third, {each['from_px']:.0f} to {each['to_px']:.0f} px": each
             for name, each in by_size["thirds"].items()
         }
         more = " Size is the square root of the area of the finding's box."
-        sections.append(_table("By size of finding", "size", rows, area["positive_label"], more))
+        sections.append(
+            _table("By size of finding", "size", rows, area["positive_label"], more)
+        )
     return sections
 
 
-def _table(title: str, what: str, areas: Mapping[str, Mapping], label: str, more: str = "") -> str:
+def _table(
+    title: str, what: str, areas: Mapping[str, Mapping], label: str, more: str = ""
+) -> str:
     rows = [
         f"<td>{escape(name)}</td>{cell(area['positives'], '{:,}')}{cell(area['negatives'], '{:,}')}"
         + cell(area["auc"], _FORM, area["undefined"].get("auc"), area["auc_interval"])

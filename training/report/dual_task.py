@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from html import escape
 
 from training import figures
-from training.evaluation import DUAL_TASK, arrays_of
 from training.report.examples import example_figures
 from training.report.frame import Contents, Pictures, Run
-from training.report.page import card, cards, cell, constant_card, interval_text, number, table
+from training.report.page import (
+    card,
+    cards,
+    cell,
+    constant_card,
+    interval_text,
+    number,
+    table,
+)
 from training.report.single_label import class_section
-from training.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, columns_of
+from training.tasks.evaluation import DUAL_TASK, arrays_of
+from training.tasks.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, columns_of
 
 _PER_TASK = (
     ("count", "slices", "{:,}"),
@@ -29,22 +37,34 @@ _PER_TASK = (
 
 def dual_task_contents(run: Run) -> Contents:
     """Scores of each task, as a whole and by class, with their curves."""
-    tasks = {task: run.evaluation[task] for task in CLASSES_OF_TASKS if task in run.evaluation}
+    tasks = {
+        task: run.evaluation[task]
+        for task in CLASSES_OF_TASKS
+        if task in run.evaluation
+    }
     labels, probabilities = arrays_of(run.predictions, run.label_names)
     drawn = {"learning_curves.png": figures.task_curves(run.epochs, list(tasks))}
     for task, scores in tasks.items():
         names = CLASSES_OF_TASKS[task]
-        drawn[f"confusion_{task}.png"] = figures.confusion_matrix(scores["confusion"], names)
+        drawn[f"confusion_{task}.png"] = figures.confusion_matrix(
+            scores["confusion"], names
+        )
         drawn[f"roc_{task}.png"] = _roc(task, labels, probabilities)
     ich = columns_of(HEMORRHAGE).start + 1
     drawn["calibration.png"] = figures.calibration(
-        labels[:, ich], probabilities[:, ich], "share with hemorrhage", "predicted probability of hemorrhage"
+        labels[:, ich],
+        probabilities[:, ich],
+        "share with hemorrhage",
+        "predicted probability of hemorrhage",
     )
     drawn |= example_figures(run, DUAL_TASK)
     sections = [
         _summary(run.evaluation, tasks),
         _task_section(tasks),
-        *(class_section(f"Per class: {task}", scores) for task, scores in tasks.items()),
+        *(
+            class_section(f"Per class: {task}", scores)
+            for task, scores in tasks.items()
+        ),
         Pictures(
             "Which classes are taken for which",
             {
@@ -58,7 +78,11 @@ def dual_task_contents(run: Run) -> Contents:
             "How well classes are told apart",
             {
                 f"roc_{task}.png": f"{task.capitalize()}: ROC curve of "
-                + ("hemorrhage against none." if task == HEMORRHAGE else "each class against the others.")
+                + (
+                    "hemorrhage against none."
+                    if task == HEMORRHAGE
+                    else "each class against the others."
+                )
                 for task in tasks
             },
         ),
@@ -89,7 +113,9 @@ def _roc(task, labels, probabilities):
     rows = labels[:, columns].sum(axis=1) == 1
     mirrored = 1 if len(names) == 2 else 0
     shown = slice(columns.start + mirrored, columns.stop)
-    return figures.roc_curves(labels[rows, shown], probabilities[rows, shown], names[mirrored:])
+    return figures.roc_curves(
+        labels[rows, shown], probabilities[rows, shown], names[mirrored:]
+    )
 
 
 def _summary(evaluation: Mapping, tasks: Mapping) -> str:
@@ -107,7 +133,11 @@ def _summary(evaluation: Mapping, tasks: Mapping) -> str:
         ("log_loss", "log losses, summed", "{:.4f}"),
     ):
         contents.append(
-            card(name, number(together[key], form), interval_text(together[f"{key}_interval"], form))
+            card(
+                name,
+                number(together[key], form),
+                interval_text(together[f"{key}_interval"], form),
+            )
         )
     return cards("Summary", [*contents, constant_card(evaluation)])
 
@@ -116,7 +146,12 @@ def _task_section(tasks: Mapping) -> str:
     rows = []
     for task, scores in tasks.items():
         cells = [
-            cell(scores[key], form, scores["undefined"].get(key), scores.get(f"{key}_interval"))
+            cell(
+                scores[key],
+                form,
+                scores["undefined"].get(key),
+                scores.get(f"{key}_interval"),
+            )
             for key, _, form in _PER_TASK
         ]
         rows.append(f"<td>{escape(task)}</td>{''.join(cells)}")

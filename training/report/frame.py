@@ -8,7 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from training import figures
-from training.report.page import FOOTER, config_section, header, heading_of, page, picture_section
+from training.report.page import (
+    FOOTER,
+    config_section,
+    header,
+    heading_of,
+    page,
+    picture_section,
+)
 from training.report.seen import SEEN
 
 
@@ -72,7 +79,9 @@ def render(run: Run, contents: Contents, seen: Mapping[str, bytes]) -> Report:
     Returns:
         The page and its pictures.
     """
-    pictures = {name: figures.to_png(figure) for name, figure in contents.drawn.items()} | dict(seen)
+    pictures = {
+        name: figures.to_png(figure) for name, figure in contents.drawn.items()
+    } | dict(seen)
     heading = heading_of(run.evaluation, run.config)
     sections = [
         header(heading, run.evaluation, contents.amount),

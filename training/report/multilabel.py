@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from html import escape
 
 from training import figures
-from training.evaluation import MULTILABEL, arrays_of
 from training.report.examples import example_figures
 from training.report.frame import Contents, Pictures, Run
-from training.report.page import card, cards, cell, constant_card, interval_text, number, table
+from training.report.page import (
+    card,
+    cards,
+    cell,
+    constant_card,
+    interval_text,
+    number,
+    table,
+)
+from training.tasks.evaluation import MULTILABEL, arrays_of
 
 _PER_LABEL = (
     ("positives", "positives", "{:,}"),
@@ -39,19 +47,29 @@ def multilabel_contents(run: Run) -> Contents:
     first = run.label_names[0]
     drawn = {
         "learning_curves.png": figures.learning_curves(
-            run.epochs, run.evaluation["constant_prevalence_score"], run.evaluation["split"]
+            run.epochs,
+            run.evaluation["constant_prevalence_score"],
+            run.evaluation["split"],
         ),
         "roc.png": figures.roc_curves(labels, probabilities, run.label_names),
-        "precision_recall.png": figures.precision_recall_curves(labels, probabilities, run.label_names),
+        "precision_recall.png": figures.precision_recall_curves(
+            labels, probabilities, run.label_names
+        ),
         "calibration.png": figures.calibration(
-            labels[:, 0], probabilities[:, 0], f"share with {first}", f"predicted probability of {first}"
+            labels[:, 0],
+            probabilities[:, 0],
+            f"share with {first}",
+            f"predicted probability of {first}",
         ),
         **example_figures(run, MULTILABEL, slices["threshold"]),
     }
     sections = [
         _summary(run.evaluation),
         _label_section("Per slice", slices),
-        _label_section(f"Per study ({run.evaluation.get('study_rule', 'max')} over its slices)", studies),
+        _label_section(
+            f"Per study ({run.evaluation.get('study_rule', 'max')} over its slices)",
+            studies,
+        ),
         Pictures("Training", {"learning_curves.png": "Loss by epoch."}),
         Pictures(
             "How well labels are told apart",
@@ -69,16 +87,24 @@ def multilabel_contents(run: Run) -> Contents:
         ),
         Pictures(
             "Examples",
-            {"examples.png": "Brain window (level 40, width 80 HU); bars are predicted probabilities."},
+            {
+                "examples.png": "Brain window (level 40, width 80 HU); bars are predicted probabilities."
+            },
         ),
     ]
-    return Contents(f"{slices['count']:,} slices of {studies['count']:,} studies", drawn, sections)
+    return Contents(
+        f"{slices['count']:,} slices of {studies['count']:,} studies", drawn, sections
+    )
 
 
 def _summary(evaluation: Mapping) -> str:
     slices = evaluation["slices"]
     contents = [
-        card(name, number(slices[key], form), interval_text(slices.get(f"{key}_interval"), form))
+        card(
+            name,
+            number(slices[key], form),
+            interval_text(slices.get(f"{key}_interval"), form),
+        )
         for key, name, form in _OVERALL
     ]
     contents.insert(1, constant_card(evaluation))
@@ -88,11 +114,19 @@ def _summary(evaluation: Mapping) -> str:
 def _label_section(title: str, scores: Mapping) -> str:
     rows = []
     for name, label in scores["labels"].items():
-        cells = [cell(label[key], form, label["undefined"].get(key)) for key, _, form in _PER_LABEL]
+        cells = [
+            cell(label[key], form, label["undefined"].get(key))
+            for key, _, form in _PER_LABEL
+        ]
         counts = label["confusion"]
         cells += [
             f"<td>{counts[key]:,}</td>"
-            for key in ("true_positive", "false_positive", "false_negative", "true_negative")
+            for key in (
+                "true_positive",
+                "false_positive",
+                "false_negative",
+                "true_negative",
+            )
         ]
         rows.append(f"<td>{escape(name)}</td>{''.join(cells)}")
     heads = ["label", *(name for _, name, _ in _PER_LABEL), "TP", "FP", "FN", "TN"]

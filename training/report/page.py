@@ -49,7 +49,11 @@ def page(title: str, sections: Sequence[str]) -> str:
 def heading_of(evaluation: Mapping, config: Mapping) -> str:
     """What the page is about: model, data set and notes."""
     heading = f"{config.get('model', 'Model')} on {evaluation['dataset']}"
-    return f"{heading}: {'; '.join(evaluation['notes'])}" if evaluation["notes"] else heading
+    return (
+        f"{heading}: {'; '.join(evaluation['notes'])}"
+        if evaluation["notes"]
+        else heading
+    )
 
 
 def header(heading: str, evaluation: Mapping, amount: str) -> str:
@@ -63,7 +67,9 @@ def header(heading: str, evaluation: Mapping, amount: str) -> str:
     Returns:
         HTML.
     """
-    notes = "".join(f"<div>{escape(_sentence(note))}</div>" for note in evaluation["notes"])
+    notes = "".join(
+        f"<div>{escape(_sentence(note))}</div>" for note in evaluation["notes"]
+    )
     return (
         f"<h1>{escape(heading)}</h1>\n"
         f'<p class="quiet">{escape(evaluation["split"])} split, {escape(amount)}. '
@@ -89,9 +95,8 @@ def constant_card(evaluation: Mapping) -> str:
         if improvement is None
         else f"{abs(improvement):.1%} {'below' if improvement >= 0 else 'above'}"
     )
-    detail = (
-        f"{evaluation['constant_prevalence_score']:.4f}, always predicting the training split's prevalences"
-    )
+    constant = evaluation["constant_prevalence_score"]
+    detail = f"{constant:.4f}, always predicting the training split's prevalences"
     return card("the loss against the constant score", against, detail)
 
 
@@ -122,12 +127,15 @@ def table(heads: Sequence[str], rows: Sequence[str]) -> str:
     """
     names = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{names}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="scroll"><table><thead><tr>{names}</tr></thead>\n<tbody>{body}</tbody></table></div>'
 
 
-def cell(value: float | None, form: str, reason: str | None = None, interval: Mapping | None = None) -> str:
+def cell(
+    value: float | None,
+    form: str,
+    reason: str | None = None,
+    interval: Mapping | None = None,
+) -> str:
     """A table's cell; an absent value shows its reason on pointing at it, a value its interval below."""
     hint = f' title="{escape(reason)}"' if reason else ""
     ends = ""
@@ -136,7 +144,9 @@ def cell(value: float | None, form: str, reason: str | None = None, interval: Ma
     return f"<td{hint}>{escape(number(value, form))}{ends}</td>"
 
 
-def picture_section(title: str, pictures: Mapping[str, bytes], captions: Mapping[str, str]) -> str:
+def picture_section(
+    title: str, pictures: Mapping[str, bytes], captions: Mapping[str, str]
+) -> str:
     """A section of those of the captions' pictures that are there; empty if none is.
 
     Args:
@@ -164,7 +174,9 @@ def config_section(config: Mapping) -> str:
         f'<tr><td>{escape(str(key))}</td><td class="text">{escape(_plain(value))}</td></tr>'
         for key, value in config.items()
     )
-    return f"<h2>Configuration</h2>\n<table><tbody>{rows}</tbody></table>" if rows else ""
+    return (
+        f"<h2>Configuration</h2>\n<table><tbody>{rows}</tbody></table>" if rows else ""
+    )
 
 
 def number(value: float | None, form: str) -> str:

@@ -9,14 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from training.evaluation import DUAL_TASK, MULTILABEL, SINGLE_LABEL, read_predictions
 from training.report.dual_task import dual_task_contents
 from training.report.frame import Run, render
 from training.report.multilabel import multilabel_contents
 from training.report.single_label import single_label_contents
+from training.tasks.evaluation import (
+    DUAL_TASK,
+    MULTILABEL,
+    SINGLE_LABEL,
+    read_predictions,
+)
 
 CONTENTS = {
-    MULTILABEL: multilabel_contents, SINGLE_LABEL: single_label_contents, DUAL_TASK: dual_task_contents
+    MULTILABEL: multilabel_contents,
+    SINGLE_LABEL: single_label_contents,
+    DUAL_TASK: dual_task_contents,
 }
 
 
@@ -46,7 +53,9 @@ def write_report(
     config_path = run_dir / "config.json"
     task = evaluation.get("task", MULTILABEL)
     if task not in CONTENTS:
-        raise ValueError(f"{run_dir / 'evaluation.json'} is of the unknown task {task!r}")
+        raise ValueError(
+            f"{run_dir / 'evaluation.json'} is of the unknown task {task!r}"
+        )
     run = Run(
         evaluation,
         predictions,
@@ -71,14 +80,18 @@ def read_epochs(path: str | Path) -> list[dict]:
         ValueError: If a line is not a JSON object with an epoch; the message has its number.
     """
     rows = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(
+        Path(path).read_text(encoding="utf-8").splitlines(), start=1
+    ):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             rows[row["epoch"]] = row
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}, is not a JSON object with an epoch: {error}") from error
+            raise ValueError(
+                f"{path}, line {number}, is not a JSON object with an epoch: {error}"
+            ) from error
     return [rows[epoch] for epoch in sorted(rows)]
 
 

@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from training import figures
-from training.evaluation import SINGLE_LABEL, arrays_of
 from training.report.areas import CAPTIONS, area_cards, area_figures, finding_sections
 from training.report.examples import example_figures
 from training.report.frame import Contents, Pictures, Run
-from training.report.page import card, cards, cell, constant_card, interval_text, number, table
+from training.report.page import (
+    card,
+    cards,
+    cell,
+    constant_card,
+    interval_text,
+    number,
+    table,
+)
+from training.tasks.evaluation import SINGLE_LABEL, arrays_of
 
 _OVERALL = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -35,7 +43,9 @@ def single_label_contents(run: Run) -> Contents:
     """Scores as a whole and by class, and those of findings where these are known, with their curves."""
     scores = run.evaluation["images"]
     labels, probabilities = arrays_of(run.predictions, run.label_names)
-    mirrored = 1 if len(run.label_names) == 2 else 0  # of two classes, one has the other's curve turned round
+    mirrored = (
+        1 if len(run.label_names) == 2 else 0
+    )  # of two classes, one has the other's curve turned round
     right = labels.argmax(axis=1) == probabilities.argmax(axis=1)
     drawn = {
         "confusion.png": figures.confusion_matrix(scores["confusion"], run.label_names),
@@ -47,7 +57,9 @@ def single_label_contents(run: Run) -> Contents:
             _validation_scores(run.epochs),
         ),
         "roc.png": figures.roc_curves(
-            labels[:, mirrored:], probabilities[:, mirrored:], run.label_names[mirrored:]
+            labels[:, mirrored:],
+            probabilities[:, mirrored:],
+            run.label_names[mirrored:],
         ),
         "calibration.png": figures.calibration(
             right,
@@ -64,10 +76,15 @@ def single_label_contents(run: Run) -> Contents:
         class_section("Per class", scores),
         Pictures(
             "Which classes are taken for which",
-            {"confusion.png": "Number of images, and below it the share of the true class."},
+            {
+                "confusion.png": "Number of images, and below it the share of the true class."
+            },
         ),
         Pictures(
-            "Training", {"learning_curves.png": "Loss, and scores of the validation split, by epoch."}
+            "Training",
+            {
+                "learning_curves.png": "Loss, and scores of the validation split, by epoch."
+            },
         ),
         Pictures(
             "How well each class is told from the others",
@@ -110,7 +127,11 @@ def _amount(scores: Mapping) -> str:
 def _summary(evaluation: Mapping) -> str:
     scores = evaluation["images"]
     contents = [
-        card(name, number(scores[key], form), interval_text(scores[f"{key}_interval"], form))
+        card(
+            name,
+            number(scores[key], form),
+            interval_text(scores[f"{key}_interval"], form),
+        )
         for key, name, form in _OVERALL
     ]
     verdict = "above" if evaluation["beats_majority"] else "not wholly above"
@@ -120,7 +141,9 @@ def _summary(evaluation: Mapping) -> str:
         f"accuracy's interval lies {verdict} it",
     )
     contents.insert(1, majority)
-    return cards("Summary", [*area_cards(evaluation), *contents, constant_card(evaluation)])
+    return cards(
+        "Summary", [*area_cards(evaluation), *contents, constant_card(evaluation)]
+    )
 
 
 def class_section(title: str, scores: Mapping) -> str:
@@ -136,11 +159,19 @@ def class_section(title: str, scores: Mapping) -> str:
     rows, remarks = [], []
     for name, label in scores["labels"].items():
         cells = [
-            cell(label[key], form, label["undefined"].get(key), label.get(f"{key}_interval"))
+            cell(
+                label[key],
+                form,
+                label["undefined"].get(key),
+                label.get(f"{key}_interval"),
+            )
             for key, _, form in _PER_CLASS
         ]
         rows.append(f"<td>{escape(name)}</td>{''.join(cells)}")
-        remarks += [f"{name}: {reason}." for reason in dict.fromkeys(label["undefined"].values())]
+        remarks += [
+            f"{name}: {reason}."
+            for reason in dict.fromkeys(label["undefined"].values())
+        ]
     heads = ["class", *(name for _, name, _ in _PER_CLASS)]
     below = "".join(f"<br>{escape(remark)}" for remark in remarks)
     return (

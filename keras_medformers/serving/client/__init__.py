@@ -4,7 +4,11 @@ from keras_medformers.serving.client.answers import heat_maps, probabilities_by_
 from keras_medformers.serving.client.client import ServingClient
 from keras_medformers.serving.client.errors import InvalidImageError, ServerError
 from keras_medformers.serving.client.model_client import ModelClient
-from keras_medformers.serving.client.signatures import ModelMetadata, Signature, TensorInfo
+from keras_medformers.serving.client.signatures import (
+    ModelMetadata,
+    Signature,
+    TensorInfo,
+)
 
 __all__ = [
     "InvalidImageError",

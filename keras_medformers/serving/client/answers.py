@@ -11,7 +11,9 @@ LABELS = "labels"
 HEAT_MAPS = "heat_maps"
 
 
-def probabilities_by_label(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def probabilities_by_label(
+    outputs: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, float]]:
     """The probabilities of one image.
 
     Args:
@@ -24,16 +26,25 @@ def probabilities_by_label(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[
         ServerError: The outputs name no labels, or do not fit them.
     """
     found = {}
-    for labels_name in sorted(name for name in outputs if name == LABELS or name.endswith(f"_{LABELS}")):
+    for labels_name in sorted(
+        name for name in outputs if name == LABELS or name.endswith(f"_{LABELS}")
+    ):
         name = _belonging_to(labels_name, PROBABILITIES)
         labels, values = outputs[labels_name], outputs.get(name)
-        if values is None or np.shape(values) != np.shape(labels) or np.ndim(values) != 1:
+        if (
+            values is None
+            or np.shape(values) != np.shape(labels)
+            or np.ndim(values) != 1
+        ):
             raise ServerError(
                 f"expected an output {name!r} with a value for each of {labels_name!r}. Received: "
                 f"{'none' if values is None else np.shape(values)} for {np.shape(labels)}",
                 INTERNAL,
             )
-        found[name] = {str(label): float(value) for label, value in zip(labels, values, strict=True)}
+        found[name] = {
+            str(label): float(value)
+            for label, value in zip(labels, values, strict=True)
+        }
     if not found:
         raise ServerError(
             f"the model gives no labels: its outputs are {', '.join(sorted(outputs))}; serve a model "
@@ -50,8 +61,13 @@ def heat_maps(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None
         By output as in `probabilities_by_label`, float32 `(labels, map_height, map_width)`; None if there
         are none.
     """
-    names = (name for name in outputs if name == HEAT_MAPS or name.endswith(f"_{HEAT_MAPS}"))
-    return {_belonging_to(name, PROBABILITIES, HEAT_MAPS): outputs[name] for name in sorted(names)} or None
+    names = (
+        name for name in outputs if name == HEAT_MAPS or name.endswith(f"_{HEAT_MAPS}")
+    )
+    return {
+        _belonging_to(name, PROBABILITIES, HEAT_MAPS): outputs[name]
+        for name in sorted(names)
+    } or None
 
 
 def _belonging_to(name: str, otherwise: str, suffix: str = LABELS) -> str:

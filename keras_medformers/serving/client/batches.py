@@ -7,7 +7,10 @@ BATCH_BYTES = 2**27
 
 
 def batches_of_equals(
-    keys: Sequence[Hashable], sizes_bytes: Sequence[int], batch_size: int, batch_bytes: int = BATCH_BYTES
+    keys: Sequence[Hashable],
+    sizes_bytes: Sequence[int],
+    batch_size: int,
+    batch_bytes: int = BATCH_BYTES,
 ) -> list[list[int]]:
     """Groups places by their key.
 

@@ -74,32 +74,51 @@ class ServingClient(ModelClient):
         tls: bool | str | Path = False,
     ):
         if protocol not in PROTOCOLS:
-            raise ValueError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
+            raise ValueError(
+                f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}"
+            )
         host, _, port = server.rstrip("/").rpartition(":")
         if not host or not port.isdecimal() or "://" in host:
-            raise ValueError(f"`server` must be host:port, without a scheme. Received: {server!r}")
+            raise ValueError(
+                f"`server` must be host:port, without a scheme. Received: {server!r}"
+            )
         for name, value, least in (
-            ("batch_size", batch_size, 1), ("concurrency", concurrency, 1), ("retries", retries, 0),
+            ("batch_size", batch_size, 1),
+            ("concurrency", concurrency, 1),
+            ("retries", retries, 0),
         ):
             if value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received: {value}")
+                raise ValueError(
+                    f"`{name}` must be at least {least}. Received: {value}"
+                )
         if not timeout_s > 0 or not backoff_s >= 0:
             raise ValueError(
                 f"`timeout_s` must be above 0, `backoff_s` at least 0. Received: {timeout_s=}, {backoff_s=}"
             )
         if not isinstance(tls, bool):
             check_authorities(tls := Path(tls))
-        self.server, self.model_name, self.protocol, self._tls = server, model_name, protocol, tls
+        self.server, self.model_name, self.protocol, self._tls = (
+            server,
+            model_name,
+            protocol,
+            tls,
+        )
         self._timeout_s, self._retries, self._backoff_s = timeout_s, retries, backoff_s
         super().__init__(
-            self._connect(concurrency), signature, batch_size, concurrency, as_bytes=protocol == REST
+            self._connect(concurrency),
+            signature,
+            batch_size,
+            concurrency,
+            as_bytes=protocol == REST,
         )
 
     def _connect(self, concurrency: int) -> Transport:
         if self.protocol == REST:
             from keras_medformers.serving.client.rest_transport import RestTransport
 
-            return RestTransport(self.server, self.model_name, self._timeout_s, concurrency, self._tls)
+            return RestTransport(
+                self.server, self.model_name, self._timeout_s, concurrency, self._tls
+            )
         try:
             from keras_medformers.serving.client.grpc_transport import GrpcTransport
         except ModuleNotFoundError as error:
@@ -107,7 +126,9 @@ class ServingClient(ModelClient):
                 f"gRPC needs {error.name}: pip install 'keras_medformers[serving]', or take protocol 'rest'",
                 FAILED_PRECONDITION,
             ) from error
-        return GrpcTransport(self.server, self.model_name, self._timeout_s, MAX_MESSAGE_BYTES, self._tls)
+        return GrpcTransport(
+            self.server, self.model_name, self._timeout_s, MAX_MESSAGE_BYTES, self._tls
+        )
 
     def _call(self, call: Callable, gone: threading.Event):
         """Calls until there is an answer, an error that would come again, or no try is left.
@@ -128,10 +149,16 @@ class ServingClient(ModelClient):
                     if failed.code == UNAVAILABLE:
                         gone.set()
                     raise
-                wait_s = min(LONGEST_WAIT_S, self._backoff_s * 2**tried) * random.uniform(0.5, 1)
+                wait_s = min(
+                    LONGEST_WAIT_S, self._backoff_s * 2**tried
+                ) * random.uniform(0.5, 1)
                 logger.info(
                     "%s: %s; trying again in %.1f s (%d of %d)",
-                    self.server, failed.code, wait_s, tried + 1, self._retries,
+                    self.server,
+                    failed.code,
+                    wait_s,
+                    tried + 1,
+                    self._retries,
                 )
                 gone.wait(wait_s)
 
@@ -142,7 +169,10 @@ class ServingClient(ModelClient):
         elif failed.code == UNAVAILABLE:
             way, doubt = f"{self.protocol} without TLS", "does it want TLS"
             if self._tls:
-                way, doubt = f"{self.protocol} with TLS", "is its certificate for this name trusted here"
+                way, doubt = (
+                    f"{self.protocol} with TLS",
+                    "is its certificate for this name trusted here",
+                )
             text = (
                 f"no server answers at {self.server} over {way}{said}; is it running, is this its port for "
                 f"this protocol, and {doubt}?"

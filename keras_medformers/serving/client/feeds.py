@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_medformers.serving.client.errors import FAILED_PRECONDITION, InvalidImageError, ServerError
+from keras_medformers.serving.client.errors import (
+    FAILED_PRECONDITION,
+    InvalidImageError,
+    ServerError,
+)
 from keras_medformers.serving.client.signatures import ModelMetadata, TensorInfo
 
 PIXELS, ENCODED, RAW = {"pixels"}, {"encoded"}, {"raw", "shape"}
@@ -29,7 +33,9 @@ class Feed(NamedTuple):
     pixels: TensorInfo | None
 
 
-def choose_feed(metadata: ModelMetadata, signature: str, bytes_if_possible: bool) -> Feed:
+def choose_feed(
+    metadata: ModelMetadata, signature: str, bytes_if_possible: bool
+) -> Feed:
     """Finds out how images go into a signature.
 
     Args:
@@ -47,7 +53,10 @@ def choose_feed(metadata: ModelMetadata, signature: str, bytes_if_possible: bool
             f"it has {', '.join(sorted(known))}",
             FAILED_PRECONDITION,
         )
-    pixels = next((one.inputs["pixels"] for one in known.values() if set(one.inputs) == PIXELS), None)
+    pixels = next(
+        (one.inputs["pixels"] for one in known.values() if set(one.inputs) == PIXELS),
+        None,
+    )
     twin = RAW_TWINS.get(signature)
     if bytes_if_possible and twin in known:
         signature = twin
@@ -73,11 +82,15 @@ def check_image(image, feed: Feed) -> None:
     """
     if feed.kind == ENCODED:
         if not isinstance(image, bytes) or not image:
-            raise InvalidImageError(f"expected the bytes of a file. Received: {type(image).__name__}")
+            raise InvalidImageError(
+                f"expected the bytes of a file. Received: {type(image).__name__}"
+            )
         return
     channels = feed.pixels.shape[-1] if feed.pixels.shape else None
     if not isinstance(image, np.ndarray):
-        raise InvalidImageError(f"expected an array of pixels. Received: {type(image).__name__}")
+        raise InvalidImageError(
+            f"expected an array of pixels. Received: {type(image).__name__}"
+        )
     if (
         image.dtype != feed.pixels.dtype
         or image.ndim != 3
@@ -98,6 +111,8 @@ def to_inputs(images: Sequence, feed: Feed) -> dict[str, np.ndarray]:
         return {"pixels": np.stack(images)}
     little_endian = np.dtype(feed.pixels.dtype).newbyteorder("<")
     return {
-        "raw": np.array([image.astype(little_endian).tobytes() for image in images], object),
+        "raw": np.array(
+            [image.astype(little_endian).tobytes() for image in images], object
+        ),
         "shape": np.array([image.shape[:2] for image in images], np.int32),
     }

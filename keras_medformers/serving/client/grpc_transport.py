@@ -6,9 +6,17 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
-from keras_medformers.serving.client.errors import INTERNAL, RESOURCE_EXHAUSTED, CallFailed
+from keras_medformers.serving.client.errors import (
+    INTERNAL,
+    RESOURCE_EXHAUSTED,
+    CallFailed,
+)
 from keras_medformers.serving.client.signatures import (
     STRING,
     ModelMetadata,
@@ -34,7 +42,12 @@ class GrpcTransport:
     """
 
     def __init__(
-        self, server: str, model_name: str, timeout_s: float, max_message_bytes: int, tls: bool | Path
+        self,
+        server: str,
+        model_name: str,
+        timeout_s: float,
+        max_message_bytes: int,
+        tls: bool | Path,
     ):
         options = [
             ("grpc.max_send_message_length", max_message_bytes),
@@ -67,7 +80,9 @@ class GrpcTransport:
         response = self._call(self._stub.GetModelMetadata, request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         if not response.metadata["signature_def"].Unpack(signatures):
-            raise CallFailed(INTERNAL, "the answer does not describe the model's signatures")
+            raise CallFailed(
+                INTERNAL, "the answer does not describe the model's signatures"
+            )
         return ModelMetadata(
             name=self._model_name,
             version=response.model_spec.version.value,
@@ -78,7 +93,9 @@ class GrpcTransport:
             },
         )
 
-    def predict(self, signature: str, inputs: dict[str, np.ndarray], outputs) -> dict[str, np.ndarray]:
+    def predict(
+        self, signature: str, inputs: dict[str, np.ndarray], outputs
+    ) -> dict[str, np.ndarray]:
         """Calls a signature.
 
         Args:
@@ -114,7 +131,9 @@ def _tensor_infos(tensors) -> dict[str, TensorInfo]:
     return {
         name: TensorInfo(
             dtype_name(types_pb2.DataType.Name(one.dtype)),
-            None if one.tensor_shape.unknown_rank else to_shape([size.size for size in one.tensor_shape.dim]),
+            None
+            if one.tensor_shape.unknown_rank
+            else to_shape([size.size for size in one.tensor_shape.dim]),
         )
         for name, one in tensors.items()
     }

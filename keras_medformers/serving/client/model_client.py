@@ -17,9 +17,14 @@ from keras_medformers.serving.client.errors import (
     InvalidImageError,
     ServerError,
 )
-from keras_medformers.serving.client.feeds import ENCODED, Feed, check_image, choose_feed, to_inputs
+from keras_medformers.serving.client.feeds import (
+    ENCODED,
+    Feed,
+    check_image,
+    choose_feed,
+    to_inputs,
+)
 from keras_medformers.serving.client.signatures import ModelMetadata, TensorInfo
-
 
 LONGEST_PAUSE_S = 0.2
 """Between two tries of one image: another client's may have been in the server's batch."""
@@ -32,7 +37,10 @@ class Transport(Protocol):
         """Asks what the model takes and gives."""
 
     def predict(
-        self, signature: str, inputs: dict[str, np.ndarray], outputs: dict[str, TensorInfo]
+        self,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        outputs: dict[str, TensorInfo],
     ) -> dict[str, np.ndarray]:
         """Runs a batch.
 
@@ -64,11 +72,20 @@ class ModelClient:
     """How often an image is asked for that spoilt a batch, before it is taken for invalid."""
 
     def __init__(
-        self, transport: Transport, signature: str, batch_size: int, concurrency: int, as_bytes: bool
+        self,
+        transport: Transport,
+        signature: str,
+        batch_size: int,
+        concurrency: int,
+        as_bytes: bool,
     ):
         self.signature = signature
         self._transport = transport
-        self._batch_size, self._concurrency, self._as_bytes = batch_size, concurrency, as_bytes
+        self._batch_size, self._concurrency, self._as_bytes = (
+            batch_size,
+            concurrency,
+            as_bytes,
+        )
         self._metadata = None
 
     def __enter__(self) -> "ModelClient":
@@ -124,18 +141,30 @@ class ModelClient:
         return results
 
     def _ask_together(
-        self, images: Sequence, fine: list[int], feed: Feed, gone: threading.Event, results: list
+        self,
+        images: Sequence,
+        fine: list[int],
+        feed: Feed,
+        gone: threading.Event,
+        results: list,
     ) -> list[int]:
         """Fills in the results of the images at the places `fine`; gives the places of refused batches."""
         # Files of any size go together: they are decoded one by one.
         keys = [None if feed.kind == ENCODED else images[place].shape for place in fine]
-        sizes = [len(images[p]) if feed.kind == ENCODED else images[p].nbytes for p in fine]
+        sizes = [
+            len(images[p]) if feed.kind == ENCODED else images[p].nbytes for p in fine
+        ]
         refused = []
         with concurrent.futures.ThreadPoolExecutor(self._concurrency) as pool:
             # A server may put requests together, and cannot where sizes differ: one size after the other.
-            for batches in _by_key(keys, batches_of_equals(keys, sizes, self._batch_size)):
+            for batches in _by_key(
+                keys, batches_of_equals(keys, sizes, self._batch_size)
+            ):
                 places = [[fine[index] for index in batch] for batch in batches]
-                jobs = [pool.submit(self._ask, [images[p] for p in batch], feed, gone) for batch in places]
+                jobs = [
+                    pool.submit(self._ask, [images[p] for p in batch], feed, gone)
+                    for batch in places
+                ]
                 try:
                     for batch, job in zip(places, jobs, strict=True):
                         answers = job.result()
@@ -159,7 +188,9 @@ class ModelClient:
                 return None
             return [self._explained(failed)] * len(images)
 
-    def _ask_alone(self, image, feed: Feed, gone: threading.Event) -> dict | ServerError:
+    def _ask_alone(
+        self, image, feed: Feed, gone: threading.Event
+    ) -> dict | ServerError:
         for tries_left in reversed(range(self.tries_alone)):
             try:
                 return self._outputs([image], feed, gone)[0]
@@ -167,19 +198,27 @@ class ModelClient:
                 if failed.code != INVALID_ARGUMENT:
                     return self._explained(failed)
                 if not tries_left:
-                    return InvalidImageError(f"the model refuses it: {_assertion(failed.details)}")
+                    return InvalidImageError(
+                        f"the model refuses it: {_assertion(failed.details)}"
+                    )
             gone.wait(random.uniform(0, LONGEST_PAUSE_S))
 
     def _outputs(self, images: list, feed: Feed, gone: threading.Event) -> list[dict]:
         inputs = to_inputs(images, feed)
         wanted = self.metadata().signatures[feed.signature].outputs
-        outputs = self._call(lambda: self._transport.predict(feed.signature, inputs, wanted), gone)
+        outputs = self._call(
+            lambda: self._transport.predict(feed.signature, inputs, wanted), gone
+        )
         for name, values in outputs.items():
             if np.ndim(values) == 0 or len(values) != len(images):
                 raise CallFailed(
-                    INTERNAL, f"output {name!r} has shape {np.shape(values)} for {len(images)} images"
+                    INTERNAL,
+                    f"output {name!r} has shape {np.shape(values)} for {len(images)} images",
                 )
-        return [{name: values[place] for name, values in outputs.items()} for place in range(len(images))]
+        return [
+            {name: values[place] for name, values in outputs.items()}
+            for place in range(len(images))
+        ]
 
     def _call(self, call: Callable, gone: threading.Event):
         """Gives what `call` gives; `gone` is set when no further call has a chance."""
@@ -187,7 +226,9 @@ class ModelClient:
 
     def _explained(self, failed: CallFailed) -> ServerError:
         """What a user can make of a failed call."""
-        return ServerError(f"the model failed with {failed.code} ({failed.details})", failed.code)
+        return ServerError(
+            f"the model failed with {failed.code} ({failed.details})", failed.code
+        )
 
 
 def _by_key(keys: Sequence, batches: list[list[int]]) -> list[list[list[int]]]:
@@ -204,7 +245,9 @@ def _assertion(details: str) -> str:
     if not check:
         return details
     # Which images of the batch: there is one.
-    return check[1].replace("] [", " ").partition(" Images, counted from 0")[0].rstrip(".")
+    return (
+        check[1].replace("] [", " ").partition(" Images, counted from 0")[0].rstrip(".")
+    )
 
 
 def _objection(image, feed: Feed) -> InvalidImageError | None:

@@ -60,7 +60,14 @@ class RestTransport:
         tls: Whether to encrypt; the file (PEM) of the authorities to trust, if not those known to all.
     """
 
-    def __init__(self, server: str, model_name: str, timeout_s: float, connections: int, tls: bool | Path):
+    def __init__(
+        self,
+        server: str,
+        model_name: str,
+        timeout_s: float,
+        connections: int,
+        tls: bool | Path,
+    ):
         scheme = "https://" if tls else "http://"
         self._url = f"{scheme}{server}/v1/models/{model_name}"
         self._model_name = model_name
@@ -68,7 +75,9 @@ class RestTransport:
         self._session = requests.Session()
         # Images go to the server named and to no proxy that the environment names.
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        adapter = HTTPAdapter(
+            pool_connections=1, pool_maxsize=connections, max_retries=0
+        )
         self._session.mount(scheme, adapter)
         if isinstance(tls, Path):
             self._session.verify = str(tls)
@@ -86,16 +95,23 @@ class RestTransport:
                 name=self._model_name,
                 version=int(answer["model_spec"]["version"]),
                 signatures={
-                    name: Signature(_tensor_infos(one["inputs"]), _tensor_infos(one["outputs"]))
+                    name: Signature(
+                        _tensor_infos(one["inputs"]), _tensor_infos(one["outputs"])
+                    )
                     for name, one in signatures.items()
                     if not name.startswith("__")
                 },
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CallFailed(INTERNAL, "the answer does not describe the model's signatures") from error
+            raise CallFailed(
+                INTERNAL, "the answer does not describe the model's signatures"
+            ) from error
 
     def predict(
-        self, signature: str, inputs: dict[str, np.ndarray], outputs: dict[str, TensorInfo]
+        self,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        outputs: dict[str, TensorInfo],
     ) -> dict[str, np.ndarray]:
         """Calls a signature.
 
@@ -115,10 +131,19 @@ class RestTransport:
         try:
             values = answer["outputs"]
             # Of a signature with one output the API gives the bare value.
-            values = values if isinstance(values, dict) else {name: values for name in outputs}
-            return {name: _to_array(values[name], one.dtype) for name, one in outputs.items()}
+            values = (
+                values
+                if isinstance(values, dict)
+                else {name: values for name in outputs}
+            )
+            return {
+                name: _to_array(values[name], one.dtype)
+                for name, one in outputs.items()
+            }
         except (KeyError, TypeError, ValueError) as error:
-            raise CallFailed(INTERNAL, f"the answer lacks an output or has ragged ones: {error}") from error
+            raise CallFailed(
+                INTERNAL, f"the answer lacks an output or has ragged ones: {error}"
+            ) from error
 
     def close(self) -> None:
         """Ends the connections."""
@@ -128,7 +153,11 @@ class RestTransport:
         headers = {"Content-Type": "application/json"}
         try:
             response = self._session.request(
-                method, self._url + path, data=body, headers=headers, timeout=self._timeout_s
+                method,
+                self._url + path,
+                data=body,
+                headers=headers,
+                timeout=self._timeout_s,
             )
         except requests.Timeout as error:
             raise CallFailed(DEADLINE_EXCEEDED, str(error)) from error
@@ -139,14 +168,19 @@ class RestTransport:
         except ValueError:
             answer = None
         if response.status_code != requests.codes.ok:
-            text = answer.get("error", "") if isinstance(answer, dict) else response.text
+            text = (
+                answer.get("error", "") if isinstance(answer, dict) else response.text
+            )
             status = response.status_code
             details = str(text or response.reason)[:_LONGEST_DETAIL]
             if status not in CODES:
                 details += f", HTTP status {status}"
             raise CallFailed(CODES.get(status, INTERNAL), details, status == TOO_LARGE)
         if not isinstance(answer, dict):
-            raise CallFailed(INTERNAL, "the answer is no JSON: is this TensorFlow Serving's REST port?")
+            raise CallFailed(
+                INTERNAL,
+                "the answer is no JSON: is this TensorFlow Serving's REST port?",
+            )
         return answer
 
 
@@ -172,7 +206,9 @@ def _tensor_infos(tensors: dict) -> dict[str, TensorInfo]:
             dtype_name(one["dtype"]),
             None
             if one["tensor_shape"].get("unknown_rank")
-            else to_shape([size["size"] for size in one["tensor_shape"].get("dim", [])]),
+            else to_shape(
+                [size["size"] for size in one["tensor_shape"].get("dim", [])]
+            ),
         )
         for name, one in tensors.items()
     }

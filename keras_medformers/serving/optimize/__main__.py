@@ -20,18 +20,29 @@ def main(argv=None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("version", metavar="EXPORT", type=Path, help="folder of the export, MODEL/VERSION")
     parser.add_argument(
-        "--variant", required=True, choices=VARIANTS,
+        "version",
+        metavar="EXPORT",
+        type=Path,
+        help="folder of the export, MODEL/VERSION",
+    )
+    parser.add_argument(
+        "--variant",
+        required=True,
+        choices=VARIANTS,
         help="frozen: what parameters alone decide is computed beforehand; bfloat16: the same, in half the "
         "size; xla: compiled at the first call (slow for depthwise convolutions on CPU)",
     )
     parser.add_argument(
-        "--directory", type=Path, help="where the variant's versions go (default: MODEL_VARIANT beside MODEL)"
+        "--directory",
+        type=Path,
+        help="where the variant's versions go (default: MODEL_VARIANT beside MODEL)",
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it tells of calls that are deprecated
+    logging.getLogger("tensorflow").setLevel(
+        logging.ERROR
+    )  # it tells of calls that are deprecated
     try:
         optimize_saved_model(**vars(arguments))
     except (ValueError, RuntimeError, OSError) as error:

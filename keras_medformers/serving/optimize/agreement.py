@@ -18,7 +18,11 @@ Answers = list[dict[tuple[str, str], np.ndarray]]
 
 def kind_of(version: Path) -> Pixels:
     """What a SavedModel takes."""
-    _, inputs = tf.saved_model.load(str(version)).signatures["serving_default"].structured_input_signature
+    _, inputs = (
+        tf.saved_model.load(str(version))
+        .signatures["serving_default"]
+        .structured_input_signature
+    )
     pixels = inputs["pixels"]
     return Pixels(pixels.dtype.name, pixels.shape[-1])
 
@@ -29,16 +33,24 @@ def answers(version: Path, batches: Sequence[np.ndarray]) -> Answers:
     given = []
     for batch in batches:
         of_batch = {}
-        for signature, request in signature_requests(batch, "encoded" in model.signatures).items():
+        for signature, request in signature_requests(
+            batch, "encoded" in model.signatures
+        ).items():
             if signature in model.signatures:
                 outputs = model.signatures[signature](**request)
-                of_batch |= {(signature, name): x.numpy() for name, x in outputs.items()}
+                of_batch |= {
+                    (signature, name): x.numpy() for name, x in outputs.items()
+                }
         given.append(of_batch)
     return given
 
 
 def check_agreement(
-    variant: str, expected: Answers, received: Answers, tolerance: float, tolerance_inside: float
+    variant: str,
+    expected: Answers,
+    received: Answers,
+    tolerance: float,
+    tolerance_inside: float,
 ) -> None:
     """Raises `RuntimeError` if the answers of a variant are not those expected.
 
@@ -51,15 +63,23 @@ def check_agreement(
     """
     for of_plain, of_variant in zip(expected, received, strict=True):
         if of_plain.keys() != of_variant.keys():
-            raise RuntimeError(f"The variant {variant} has other signatures or outputs: {sorted(of_variant)}")
+            raise RuntimeError(
+                f"The variant {variant} has other signatures or outputs: {sorted(of_variant)}"
+            )
         for (signature, name), wanted in of_plain.items():
             answer = of_variant[signature, name]
             if wanted.dtype == object:  # label names
                 if not np.array_equal(wanted, answer):
-                    raise RuntimeError(f"The variant {variant} has other {name} in {signature}")
+                    raise RuntimeError(
+                        f"The variant {variant} has other {name} in {signature}"
+                    )
                 continue
             inside = name.endswith(INSIDE)
-            allowed = tolerance_inside * max(1.0, np.abs(wanted).max()) if inside else tolerance
+            allowed = (
+                tolerance_inside * max(1.0, np.abs(wanted).max())
+                if inside
+                else tolerance
+            )
             difference = float(np.max(np.abs(answer - wanted)))
             # NaN has to fail too, so the comparison is not turned around.
             if not difference <= allowed:

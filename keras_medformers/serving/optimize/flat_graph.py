@@ -48,7 +48,9 @@ class FlatGraph:
         """Takes out nodes and weights that no signature needs."""
         self.graph_def = v1.graph_util.extract_sub_graph(self.graph_def, self.outputs)
         needed = {node.name for node in self.graph_def.node}
-        self.weights = {name: values for name, values in self.weights.items() if name in needed}
+        self.weights = {
+            name: values for name, values in self.weights.items() if name in needed
+        }
 
 
 def read_flat_graph(version: Path) -> FlatGraph:
@@ -58,16 +60,28 @@ def read_flat_graph(version: Path) -> FlatGraph:
         ValueError: If a variable is used otherwise than by reading it.
     """
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
-        meta_graph = v1.saved_model.load(session, [tf.saved_model.SERVING], str(version))
-        signatures = {name: of for name, of in meta_graph.signature_def.items() if name != INITIALIZER}
+        meta_graph = v1.saved_model.load(
+            session, [tf.saved_model.SERVING], str(version)
+        )
+        signatures = {
+            name: of
+            for name, of in meta_graph.signature_def.items()
+            if name != INITIALIZER
+        }
         graph_def = graph.as_graph_def()
-        graph_def = _optimized(graph_def, signatures, "function", "pruning", "dependency")
+        graph_def = _optimized(
+            graph_def, signatures, "function", "pruning", "dependency"
+        )
         reads, handles = _reads_and_handles(graph_def)
-        values = session.run({
-            name: tf.raw_ops.ReadVariableOp(resource=handle, dtype=handle.op.get_attr("dtype"))
-            for name in sorted(set(reads.values()))
-            for handle in graph.get_operation_by_name(name).outputs
-        })
+        values = session.run(
+            {
+                name: tf.raw_ops.ReadVariableOp(
+                    resource=handle, dtype=handle.op.get_attr("dtype")
+                )
+                for name in sorted(set(reads.values()))
+                for handle in graph.get_operation_by_name(name).outputs
+            }
+        )
     weights = _parameters_in_place_of_reads(graph_def, reads, handles, values)
     graph_def = _optimized(graph_def, signatures, "constfold", "dependency")
     return FlatGraph(graph_def, weights, signatures)
@@ -75,7 +89,11 @@ def read_flat_graph(version: Path) -> FlatGraph:
 
 def output_nodes(signatures: Mapping) -> list[str]:
     """Names of the nodes that some signature gives."""
-    outputs = (tensor for signature in signatures.values() for tensor in signature.outputs.values())
+    outputs = (
+        tensor
+        for signature in signatures.values()
+        for tensor in signature.outputs.values()
+    )
     return sorted({node_name(tensor.name) for tensor in outputs})
 
 
@@ -92,14 +110,18 @@ def constant_node(name: str, values: np.ndarray) -> v1.NodeDef:
     return node
 
 
-def _optimized(graph_def: v1.GraphDef, signatures: Mapping, *optimizers: str) -> v1.GraphDef:
+def _optimized(
+    graph_def: v1.GraphDef, signatures: Mapping, *optimizers: str
+) -> v1.GraphDef:
     """Runs TensorFlow's own graph optimizers, those that servers run, ahead of time."""
     settings = config_pb2.ConfigProto()
     rewrites = settings.graph_options.rewrite_options
     rewrites.min_graph_nodes = -1  # small graphs, too
     rewrites.optimizers.extend(optimizers)
     meta_graph = v1.MetaGraphDef(graph_def=graph_def)
-    meta_graph.collection_def["train_op"].node_list.value.extend(output_nodes(signatures))
+    meta_graph.collection_def["train_op"].node_list.value.extend(
+        output_nodes(signatures)
+    )
     return tf_optimizer.OptimizeGraph(settings, meta_graph)
 
 
@@ -113,7 +135,9 @@ def _reads_and_handles(graph_def: v1.GraphDef) -> tuple[dict[str, str], set[str]
 
     reads, handles = {}, set()
     for node in graph_def.node:
-        variables = [x.name for x in map(source, _data_inputs(node)) if x.op == "VarHandleOp"]
+        variables = [
+            x.name for x in map(source, _data_inputs(node)) if x.op == "VarHandleOp"
+        ]
         if node.op == "VarHandleOp" or (variables and node.op == "Identity"):
             handles.add(node.name)
         elif variables and node.op == "ReadVariableOp":
@@ -127,7 +151,10 @@ def _reads_and_handles(graph_def: v1.GraphDef) -> tuple[dict[str, str], set[str]
 
 
 def _parameters_in_place_of_reads(
-    graph_def: v1.GraphDef, reads: Mapping[str, str], handles: set[str], values: Mapping[str, np.ndarray]
+    graph_def: v1.GraphDef,
+    reads: Mapping[str, str],
+    handles: set[str],
+    values: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Changes the graph: one constant, or for weights one placeholder, for each variable.
 
@@ -135,18 +162,27 @@ def _parameters_in_place_of_reads(
         The weights by their placeholder's name.
     """
     parameters = {f"{WEIGHTS}/{name}": x for name, x in values.items()}
-    weights = {name: x for name, x in parameters.items() if x.ndim >= 4 or x.size >= LARGE}
+    weights = {
+        name: x for name, x in parameters.items() if x.ndim >= 4 or x.size >= LARGE
+    }
     gone = reads.keys() | handles
     kept = [node for node in graph_def.node if node.name not in gone]
     for node in kept:
-        inputs = [x for x in node.input if not x.startswith("^") or node_name(x) not in gone]
-        inputs = [f"{WEIGHTS}/{reads[node_name(x)]}" if node_name(x) in reads else x for x in inputs]
+        inputs = [
+            x for x in node.input if not x.startswith("^") or node_name(x) not in gone
+        ]
+        inputs = [
+            f"{WEIGHTS}/{reads[node_name(x)]}" if node_name(x) in reads else x
+            for x in inputs
+        ]
         del node.input[:]
         node.input.extend(inputs)
     del graph_def.node[:]
     graph_def.node.extend(kept)
     for name, x in parameters.items():
-        graph_def.node.append(_placeholder(name, x) if name in weights else constant_node(name, x))
+        graph_def.node.append(
+            _placeholder(name, x) if name in weights else constant_node(name, x)
+        )
     return weights
 
 

@@ -6,7 +6,12 @@ from collections import defaultdict
 import numpy as np
 import tensorflow as tf
 
-from keras_medformers.serving.optimize.flat_graph import FlatGraph, constant_node, node_name, v1
+from keras_medformers.serving.optimize.flat_graph import (
+    FlatGraph,
+    constant_node,
+    node_name,
+    v1,
+)
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 ADDITIONS = ("Add", "AddV2")
@@ -62,7 +67,9 @@ class _Folding:
         if user is None or user.op not in ADDITIONS:
             return False
         readers = self.users[user.name]
-        return len(readers) > 1 and any(node is not None and node.op in ACTIVATIONS for node in readers)
+        return len(readers) > 1 and any(
+            node is not None and node.op in ACTIVATIONS for node in readers
+        )
 
     def _fold_scale(self, mul: v1.NodeDef) -> None:
         before, scale = self._split(mul)
@@ -99,17 +106,23 @@ class _Folding:
             first, second = second, first
         return first, self._values(second)
 
-    def _convolution_and_bias(self, node: v1.NodeDef) -> tuple[v1.NodeDef | None, np.ndarray | None]:
+    def _convolution_and_bias(
+        self, node: v1.NodeDef
+    ) -> tuple[v1.NodeDef | None, np.ndarray | None]:
         """The convolution that `node` is, or adds a bias to, if nothing else uses it, and the bias."""
         bias = None
         if node.op == "BiasAdd" and len(self.users[node.name]) == 1:
             bias = self._values(self.nodes[node_name(node.input[1])])
             node = self.nodes[node_name(node.input[0])] if bias is not None else node
         ours = node.op in CONVOLUTIONS and node.attr["data_format"].s == b"NHWC"
-        return (node, bias) if ours and len(self.users[node.name]) == 1 else (None, None)
+        return (
+            (node, bias) if ours and len(self.users[node.name]) == 1 else (None, None)
+        )
 
     def _values(self, node: v1.NodeDef) -> np.ndarray | None:
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        return (
+            tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        )
 
     def _fits(self, convolution: v1.NodeDef, values: np.ndarray | None) -> bool:
         """Whether there is one value per channel, and in the last axis alone."""
@@ -151,7 +164,9 @@ class _Folding:
         for user in self.users[new.name]:
             for index, tensor in enumerate(user.input):
                 if node_name(tensor) == old.name:
-                    user.input[index] = f"^{new.name}" if tensor.startswith("^") else new.name
+                    user.input[index] = (
+                        f"^{new.name}" if tensor.startswith("^") else new.name
+                    )
 
 
 def _digest(values: np.ndarray) -> str:

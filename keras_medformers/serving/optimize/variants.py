@@ -10,8 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_medformers.serving.comparison import FEATURE_SLACK
-from keras_medformers.serving.optimize.agreement import answers, check_agreement, kind_of
-from keras_medformers.serving.optimize.writers import SAVED_MODEL, write_bfloat16, write_frozen, write_xla
+from keras_medformers.serving.optimize.agreement import (
+    answers,
+    check_agreement,
+    kind_of,
+)
+from keras_medformers.serving.optimize.writers import (
+    SAVED_MODEL,
+    write_bfloat16,
+    write_frozen,
+    write_xla,
+)
 from keras_medformers.serving.samples import sample_pixels
 from keras_medformers.serving.versions import new_version
 
@@ -75,16 +84,22 @@ def optimize_saved_model(
     """
     version = Path(version)
     if variant not in VARIANTS:
-        raise ValueError(f"`variant` must be one of {', '.join(VARIANTS)}. Received: {variant!r}")
+        raise ValueError(
+            f"`variant` must be one of {', '.join(VARIANTS)}. Received: {variant!r}"
+        )
     if not (version / SAVED_MODEL).is_file():
         raise ValueError(
             f"Expected `version` to be the folder of a SavedModel, MODEL/VERSION. Received: {version}"
         )
     of_variant = VARIANTS[variant]
     model = version.resolve().parent
-    directory = Path(directory) if directory else model.with_name(f"{model.name}_{variant}")
+    directory = (
+        Path(directory) if directory else model.with_name(f"{model.name}_{variant}")
+    )
     if directory.resolve() == model:
-        raise ValueError(f"Expected another `directory` than that of the plain export. Received: {directory}")
+        raise ValueError(
+            f"Expected another `directory` than that of the plain export. Received: {directory}"
+        )
     if samples is None:
         samples = sample_pixels(kind_of(version))
     expected = answers(version, samples)
@@ -96,8 +111,16 @@ def optimize_saved_model(
         try:
             received = answers(new.path, samples)
         except tf.errors.OpError as error:
-            raise RuntimeError(f"The variant {variant} does not run: {error.message}") from error
-        check_agreement(variant, expected, received, of_variant.tolerance, of_variant.tolerance_inside)
+            raise RuntimeError(
+                f"The variant {variant} does not run: {error.message}"
+            ) from error
+        check_agreement(
+            variant,
+            expected,
+            received,
+            of_variant.tolerance,
+            of_variant.tolerance_inside,
+        )
         path = new.publish()
     logger.info("Wrote %s, the variant %s of %s", path, variant, version)
     return path

@@ -9,7 +9,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_medformers.serving.optimize.flat_graph import FlatGraph, output_nodes, read_flat_graph, v1
+from keras_medformers.serving.optimize.flat_graph import (
+    FlatGraph,
+    output_nodes,
+    read_flat_graph,
+    v1,
+)
 from keras_medformers.serving.optimize.folding import fold_scales_and_shifts
 
 SAVED_MODEL = "saved_model.pb"
@@ -27,7 +32,10 @@ def write_frozen(plain: Path, path: Path) -> None:
     """
     flat = _folded(plain)
     with tf.Graph().as_default(), v1.Session() as session:
-        weights = {name: _variable(name, values.shape, values.dtype) for name, values in flat.weights.items()}
+        weights = {
+            name: _variable(name, values.shape, values.dtype)
+            for name, values in flat.weights.items()
+        }
         for name, variable in weights.items():
             variable.load(flat.weights[name], session)
         _save(session, flat, weights, weights, path)
@@ -58,9 +66,13 @@ def write_xla(plain: Path, path: Path) -> None:
     pixels and label names, stays outside, and so do networks that only other signatures use. XLA compiles at
     the first call, and anew for each number of images in a batch.
     """
-    saved_model = saved_model_pb2.SavedModel.FromString((plain / SAVED_MODEL).read_bytes())
+    saved_model = saved_model_pb2.SavedModel.FromString(
+        (plain / SAVED_MODEL).read_bytes()
+    )
     graph_def = saved_model.meta_graphs[0].graph_def
-    functions = {function.signature.name: function for function in graph_def.library.function}
+    functions = {
+        function.signature.name: function for function in graph_def.library.function
+    }
     outputs = output_nodes({0: saved_model.meta_graphs[0].signature_def[DEFAULT]})
     callers = [node for node in graph_def.node if node.name in outputs]
     networks = []
@@ -74,7 +86,9 @@ def write_xla(plain: Path, path: Path) -> None:
             node.attr[COMPILED].b = function.attr[COMPILED].b = True
         callers.extend(function.node_def)
     if not networks:
-        raise ValueError(f"{plain} has no function that reads variables, so XLA has nothing to compile")
+        raise ValueError(
+            f"{plain} has no function that reads variables, so XLA has nothing to compile"
+        )
     shutil.copytree(plain, path)
     (path / SAVED_MODEL).write_bytes(saved_model.SerializeToString(deterministic=True))
 
@@ -85,7 +99,9 @@ def _folded(plain: Path) -> FlatGraph:
     return flat
 
 
-def _variable(name: str, shape: Sequence[int], dtype: tf.DType | np.dtype) -> tf.Variable:
+def _variable(
+    name: str, shape: Sequence[int], dtype: tf.DType | np.dtype
+) -> tf.Variable:
     zeros = functools.partial(tf.zeros, shape, tf.as_dtype(dtype))
     return v1.Variable(zeros, name=name, use_resource=True, trainable=False)
 
@@ -99,8 +115,12 @@ def _save(
     after_loading: tf.Operation | None = None,
 ) -> None:
     """Writes the graph, which reads the variables `weights`, and a checkpoint of the variables `stored`."""
-    without_weights = v1.GraphDef(versions=flat.graph_def.versions, library=flat.graph_def.library)
-    without_weights.node.extend(node for node in flat.graph_def.node if node.name not in weights)
+    without_weights = v1.GraphDef(
+        versions=flat.graph_def.versions, library=flat.graph_def.library
+    )
+    without_weights.node.extend(
+        node for node in flat.graph_def.node if node.name not in weights
+    )
     read = {f"{name}:0": variable.read_value() for name, variable in weights.items()}
     v1.import_graph_def(without_weights, name="", input_map=read)
     builder = v1.saved_model.Builder(str(path))

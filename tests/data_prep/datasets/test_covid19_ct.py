@@ -7,7 +7,7 @@ import pytest
 from photograph_files import COVID_NAMES, encode, scene, write_covid19_ct
 
 from data_prep.datasets import covid19_ct
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 TRAIN_COVID = "Data-split/COVID/trainCT_COVID.txt"
 
@@ -52,7 +52,9 @@ def test_image_folders_may_lie_where_the_repository_has_them(data_dir):
     assert after.source_ids == before.source_ids
 
 
-def test_a_name_with_another_suffix_is_taken_if_there_is_only_one_and_no_exact_one(data_dir):
+def test_a_name_with_another_suffix_is_taken_if_there_is_only_one_and_no_exact_one(
+    data_dir,
+):
     folder = data_dir / "CT_COVID"
     (folder / "a.b.png").write_bytes(encode(scene(), "PNG"))
     append(data_dir / TRAIN_COVID, "a.b.jpg\n")
@@ -69,10 +71,15 @@ def test_a_name_with_another_suffix_is_taken_if_there_is_only_one_and_no_exact_o
     assert splits(listing)["CT_COVID/a.b.jpg"] == 0 and len(listing.rejects) == 2
 
 
-def test_repeats_are_dropped_and_what_is_in_two_lists_or_only_one_place_is_set_aside(data_dir):
+def test_repeats_are_dropped_and_what_is_in_two_lists_or_only_one_place_is_set_aside(
+    data_dir,
+):
     before = covid19_ct.list_images(data_dir)
     twice = COVID_NAMES["COVID"]["train"][1]
-    append(data_dir / TRAIN_COVID, f"{twice}\n{COVID_NAMES['COVID']['test'][0]}\nabsent.png\n")
+    append(
+        data_dir / TRAIN_COVID,
+        f"{twice}\n{COVID_NAMES['COVID']['test'][0]}\nabsent.png\n",
+    )
     (data_dir / "CT_NonCOVID" / "new.png").write_bytes(encode(scene(), "PNG"))
     (data_dir / "CT_NonCOVID" / "Thumbs.db").write_bytes(b"no picture")
     after = covid19_ct.list_images(data_dir)
@@ -94,7 +101,9 @@ def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path)
     with pytest.raises(UserError, match="trainCT_COVID.txt has no name in it"):
         covid19_ct.list_images(data_dir)
     list_path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="trainCT_COVID.txt cannot be read as a list of names"):
+    with pytest.raises(
+        UserError, match="trainCT_COVID.txt cannot be read as a list of names"
+    ):
         covid19_ct.list_images(data_dir)
     list_path.unlink()
     with pytest.raises(UserError, match="trainCT_COVID.txt does not exist.*UCSD-AI4H"):

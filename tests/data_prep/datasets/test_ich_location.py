@@ -10,12 +10,13 @@ import tensorflow as tf
 from ct_files import write_ct
 from ich_location_files import CLASSES
 
-from data_prep import command_line, tfrecords
+from data_prep import tfrecords
 from data_prep.datasets import ich_location
-from data_prep.dicom_ct import HU_MIN
-from data_prep.errors import UserError
-from data_prep.schema import DatasetInfo, parse_example
-from data_prep.splits import SPLITS
+from data_prep.modalities.head_ct.dicom import HU_MIN
+from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.splits import SPLITS
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 
 SIZE_PX = 96
 PATIENTS = {"normal": 10, "deep": 8, "lobar": 4, "subtentorial": 3}
@@ -48,7 +49,11 @@ def source(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("ich")
     for label, (name, patients) in enumerate(PATIENTS.items()):
         for patient in range(patients):
-            write_patient(data_dir / name / f"{name}{patient}", f"{name} {patient}", 30 + 10 * label)
+            write_patient(
+                data_dir / name / f"{name}{patient}",
+                f"{name} {patient}",
+                30 + 10 * label,
+            )
     return data_dir
 
 
@@ -58,8 +63,17 @@ def data_dir(source, tmp_path):
 
 
 def build(data_dir, records, *arguments):
-    options = ["--dataset=ich_location", f"--data-dir={data_dir}", f"--records={records}", "--workers=1"]
-    options += [f"--image-size={SIZE_PX}", "--shards=1", f"--id-key-file={records.parent / 'key'}"]
+    options = [
+        "--dataset=ich_location",
+        f"--data-dir={data_dir}",
+        f"--records={records}",
+        "--workers=1",
+    ]
+    options += [
+        f"--image-size={SIZE_PX}",
+        "--shards=1",
+        f"--id-key-file={records.parent / 'key'}",
+    ]
     return command_line.run(tfrecords.main, [*options, *arguments])
 
 
@@ -69,7 +83,9 @@ def read(records):
     by_split = {}
     for split in SPLITS:
         files = [str(path) for path in info.shard_files(split)]
-        by_split[split] = list(tf.data.TFRecordDataset(files).map(parse).as_numpy_iterator())
+        by_split[split] = list(
+            tf.data.TFRecordDataset(files).map(parse).as_numpy_iterator()
+        )
     return info, by_split
 
 
@@ -82,7 +98,10 @@ def test_folders_become_labels(source):
     listing = ich_location.list_slices(source)
     assert len(listing.files) == SLICES * sum(PATIENTS.values()) and not listing.rejects
     for file, label, location in zip(
-        listing.files, listing.labels[:, 0], listing.extra_labels["location"], strict=True
+        listing.files,
+        listing.labels[:, 0],
+        listing.extra_labels["location"],
+        strict=True,
     ):
         name = file.split("/")[0]
         assert label == (name != "normal") and location == CLASSES.index(name) - 1
@@ -97,7 +116,11 @@ def test_records_are_treated_and_only_the_training_split_is_balanced(source, tmp
     names, patients = collections.Counter(), collections.defaultdict(set)
     for split, examples in by_split.items():
         locations = [int(example["location"]) for example in examples]
-        counted = {str(value): locations.count(value) for value in range(3) if value in locations}
+        counted = {
+            str(value): locations.count(value)
+            for value in range(3)
+            if value in locations
+        }
         assert info.splits[split]["extra_labels"]["location"] == counted
         for example in examples:
             assert example["labels"][0] == (example["location"] >= 0)
@@ -107,12 +130,19 @@ def test_records_are_treated_and_only_the_training_split_is_balanced(source, tmp
             )
             names[example["source_id"]] += 1
             patients[example["patient_id"]].add(split)
-    assert max(names.values()) == 1 and all(len(splits) == 1 for splits in patients.values())
+    assert max(names.values()) == 1 and all(
+        len(splits) == 1 for splits in patients.values()
+    )
     train = info.splits["train"]
     counts = list(train["extra_labels"]["location"].values())
-    assert max(counts) < 2 * min(counts) and train["records"] < 3 * train["labels"]["any"]
+    assert (
+        max(counts) < 2 * min(counts) and train["records"] < 3 * train["labels"]["any"]
+    )
     copies = [name for name in names if b"-" in name]
-    assert copies and all(b"-" not in one["source_id"] for one in by_split["test"] + by_split["validation"])
+    assert copies and all(
+        b"-" not in one["source_id"]
+        for one in by_split["test"] + by_split["validation"]
+    )
     unbalanced = tmp_path / "unbalanced"
     assert build(source, unbalanced, "--balance=none", "--treatment=none") == 0
     info, by_split = read(unbalanced)
@@ -121,10 +151,16 @@ def test_records_are_treated_and_only_the_training_split_is_balanced(source, tmp
 
 
 def test_the_papers_way_puts_copies_on_both_sides_and_says_so(source, tmp_path, caplog):
-    assert build(source, tmp_path / "records", "--balance=before-split", "--split=paper") == 0
+    assert (
+        build(source, tmp_path / "records", "--balance=before-split", "--split=paper")
+        == 0
+    )
     assert "copies sit on both sides, and test scores will be too good" in caplog.text
     _, by_split = read(tmp_path / "records")
-    originals = {split: {one["source_id"].split(b"-")[0] for one in by_split[split]} for split in SPLITS}
+    originals = {
+        split: {one["source_id"].split(b"-")[0] for one in by_split[split]}
+        for split in SPLITS
+    }
     assert originals["test"] & originals["train"]
 
 
@@ -146,9 +182,17 @@ def test_files_that_do_not_belong_are_named_and_set_aside(data_dir, tmp_path):
     assert "no slice by its name (.db)" in why["deep/deep0/Thumbs.db"]
     assert "Rows" in why["deep/deep0/report"] or "DICOM" in why["deep/deep0/report"]
     assert why["lobar/loose.dcm"] == "lies in no patient's folder"
-    in_both = [file for file, reason in why.items() if "several class folders: deep, normal" in reason]
+    in_both = [
+        file
+        for file, reason in why.items()
+        if "several class folders: deep, normal" in reason
+    ]
     assert len(in_both) == SLICES + 1
-    sizes = [file for file, reason in why.items() if "several sizes: 64 x 64 and 96 x 96 pixels" in reason]
+    sizes = [
+        file
+        for file, reason in why.items()
+        if "several sizes: 64 x 64 and 96 x 96 pixels" in reason
+    ]
     assert len(sizes) == SLICES + 1 and "normal/normal0/small.dcm" in sizes
     assert "shows no head" in why["normal/normal1/air.dcm"]
     assert len(why) == 2 * (SLICES + 1) + 4
@@ -160,19 +204,36 @@ def test_patients_without_an_id_are_their_folders(tmp_path):
         write_patient(tmp_path / name / f"two_{name}", slices=2)
     listing = ich_location.list_slices(tmp_path)
     headers = {
-        index: ich_location.header_of_slice(tmp_path / file) for index, file in enumerate(listing.files)
+        index: ich_location.header_of_slice(tmp_path / file)
+        for index, file in enumerate(listing.files)
     }
     settled, why = ich_location.settle_headers(listing, headers)
-    assert {header.patient_id for header in settled.values()} == {"one", *(f"two_{name}" for name in CLASSES)}
-    assert {listing.files[index] for index in why} == {f"{name}/one/0.dcm" for name in CLASSES}
+    assert {header.patient_id for header in settled.values()} == {
+        "one",
+        *(f"two_{name}" for name in CLASSES),
+    }
+    assert {listing.files[index] for index in why} == {
+        f"{name}/one/0.dcm" for name in CLASSES
+    }
 
 
 def test_keep_list_chooses_and_is_part_of_what_records_are(data_dir, tmp_path, capsys):
     keep = tmp_path / "keep.txt"
-    keep.write_text("\n".join(file for file in ich_location.list_slices(data_dir).files if "/1.dcm" in file))
-    assert build(data_dir, tmp_path / "records", f"--keep-list={keep}", "--balance=none") == 0
+    keep.write_text(
+        "\n".join(
+            file
+            for file in ich_location.list_slices(data_dir).files
+            if "/1.dcm" in file
+        )
+    )
+    assert (
+        build(data_dir, tmp_path / "records", f"--keep-list={keep}", "--balance=none")
+        == 0
+    )
     info, by_split = read(tmp_path / "records")
-    assert sum(map(len, by_split.values())) == sum(PATIENTS.values()) and info.rejects == 0
+    assert (
+        sum(map(len, by_split.values())) == sum(PATIENTS.values()) and info.rejects == 0
+    )
     assert build(data_dir, tmp_path / "records", "--balance=none") == 2
     assert "the data in" in capsys.readouterr().err
 
@@ -185,7 +246,10 @@ def test_folders_that_are_missing_double_or_empty_are_errors(data_dir):
     with pytest.raises(UserError, match="Deep has no slice in a patient's folder"):
         ich_location.list_slices(data_dir)
     (data_dir / "Deep").rmdir()
-    with pytest.raises(UserError, match="has no folder deep; expected the folders normal/, deep/, lobar/"):
+    with pytest.raises(
+        UserError,
+        match="has no folder deep; expected the folders normal/, deep/, lobar/",
+    ):
         ich_location.list_slices(data_dir)
 
 
@@ -193,8 +257,14 @@ def test_folders_that_are_missing_double_or_empty_are_errors(data_dir):
     "arguments, message",
     [
         (["--dataset=rsna_ich", "--balance=train"], "rsna_ich has none; leave it out"),
-        (["--dataset=kvasir", "--treatment=mask"], "--treatment is for CT; kvasir has photographs"),
-        (["--dataset=ich_location", "--data-dir=absent"], "absent does not exist; expected the folders"),
+        (
+            ["--dataset=kvasir", "--treatment=mask"],
+            "--treatment is for CT; kvasir has photographs",
+        ),
+        (
+            ["--dataset=ich_location", "--data-dir=absent"],
+            "absent does not exist; expected the folders",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_errors(arguments, message, capsys):

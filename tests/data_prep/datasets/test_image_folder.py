@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from photograph_files import encode, scene
 
-from data_prep import command_line, tfrecords
+from data_prep import tfrecords
 from data_prep.datasets import image_folder
-from data_prep.errors import UserError
-from data_prep.schema import DatasetInfo
-from data_prep.split_rules import OPEN, ToSplit, by_folder
+from data_prep.records.schema import DatasetInfo
+from data_prep.records.split_rules import OPEN, ToSplit, by_folder
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 
 
 def write_classes(folder, classes=("n02", "n01", "n03"), per_class=4):
@@ -22,7 +23,12 @@ def write_classes(folder, classes=("n02", "n01", "n03"), per_class=4):
 
 
 def make_records(data_dir, records, *arguments):
-    options = ["--dataset=image_folder", f"--data-dir={data_dir}", f"--records={records}", "--workers=2"]
+    options = [
+        "--dataset=image_folder",
+        f"--data-dir={data_dir}",
+        f"--records={records}",
+        "--workers=2",
+    ]
     options += ["--shards=1", f"--id-key-file={records.parent / 'key'}"]
     assert command_line.run(tfrecords.main, [*options, *arguments]) == 0
     return DatasetInfo.load(records)
@@ -46,7 +52,9 @@ def test_classes_are_the_folders_in_order_and_pictures_may_lie_deeper(tmp_path):
 
 
 @pytest.mark.parametrize("validation", ["val", "validation"])
-def test_split_folders_are_kept_and_a_missing_one_is_cut_from_train(tmp_path, validation):
+def test_split_folders_are_kept_and_a_missing_one_is_cut_from_train(
+    tmp_path, validation
+):
     data_dir = tmp_path / "photographs"
     write_classes(data_dir / "train", per_class=20)
     write_classes(data_dir / validation, ("n01", "n03"), per_class=3)
@@ -65,10 +73,14 @@ def test_all_three_folders_are_the_split_whatever_the_shares(tmp_path):
     assert [info.count(split) for split in ("train", "validation", "test")] == [9, 6, 3]
 
 
-def test_a_split_folder_without_classes_and_other_folders_are_passed_over(tmp_path, caplog):
+def test_a_split_folder_without_classes_and_other_folders_are_passed_over(
+    tmp_path, caplog
+):
     write_classes(tmp_path / "train")
     (tmp_path / "val").mkdir()
-    (tmp_path / "val" / "ILSVRC2012_val_00000001.JPEG").write_bytes(encode(scene(), "JPEG"))
+    (tmp_path / "val" / "ILSVRC2012_val_00000001.JPEG").write_bytes(
+        encode(scene(), "JPEG")
+    )
     (tmp_path / "devkit").mkdir()
     listing = image_folder.list_images(tmp_path)
     assert len(listing.files) == 12 and set(listing.published_splits) == {OPEN}
@@ -77,7 +89,9 @@ def test_a_split_folder_without_classes_and_other_folders_are_passed_over(tmp_pa
 
 
 def test_errors_name_the_folder(tmp_path):
-    with pytest.raises(UserError, match="absent does not exist; expected a folder per class"):
+    with pytest.raises(
+        UserError, match="absent does not exist; expected a folder per class"
+    ):
         image_folder.DATASET.prepare(tmp_path / "absent")
     write_classes(tmp_path / "train", ("n01",))
     with pytest.raises(UserError, match="train has 1 classes, expected 2 or more"):
@@ -86,7 +100,9 @@ def test_errors_name_the_folder(tmp_path):
     with pytest.raises(UserError, match="class n02 of .* has no picture to train on"):
         image_folder.list_images(tmp_path)
     write_classes(tmp_path / "test", ("n05",))
-    with pytest.raises(UserError, match="test has the class n05, which .*train has not"):
+    with pytest.raises(
+        UserError, match="test has the class n05, which .*train has not"
+    ):
         image_folder.list_images(tmp_path)
     write_classes(tmp_path / "val")
     write_classes(tmp_path / "validation")
@@ -100,10 +116,14 @@ def test_shares_hold_over_all_and_in_each_of_very_many_classes():
     ids = [f"{index:05d}" for index in range(len(labels))]
     images = ToSplit(ids, ids, labels, np.full(len(ids), OPEN))
     splits = by_folder(images, (0.8, 0.1, 0.1), seed=0, fold=0)
-    np.testing.assert_allclose(np.bincount(splits) / len(ids), (0.8, 0.1, 0.1), atol=0.001)
+    np.testing.assert_allclose(
+        np.bincount(splits) / len(ids), (0.8, 0.1, 0.1), atol=0.001
+    )
     trained = np.bincount(labels.argmax(axis=1)[splits == 0], minlength=classes)
     assert trained.min() >= 9 and trained.max() <= 12
     assert (splits == by_folder(images, (0.8, 0.1, 0.1), 0, 0)).all()
     assert (splits != by_folder(images, (0.8, 0.1, 0.1), 1, 0)).any()
     backwards = ToSplit(ids[::-1], ids[::-1], labels[::-1], images.published)
-    np.testing.assert_array_equal(by_folder(backwards, (0.8, 0.1, 0.1), 0, 0)[::-1], splits)
+    np.testing.assert_array_equal(
+        by_folder(backwards, (0.8, 0.1, 0.1), 0, 0)[::-1], splits
+    )

@@ -7,7 +7,7 @@ import pytest
 from photograph_files import encode, scene, write_isic2018
 
 from data_prep.datasets import isic2018
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 TRUTH = "ISIC2018_Task3_Training_GroundTruth"
 LESIONS = "ISIC2018_Task3_Training_LesionGroupings.csv"
@@ -28,8 +28,12 @@ def append(path, *rows):
 def test_images_have_their_class_and_their_lesion(data_dir):
     listing = isic2018.list_images(data_dir)
     assert len(listing.files) == 7 and not listing.rejects
-    assert listing.files[0] == f"{IMAGES}/{FIRST}.jpg" and listing.source_ids[0] == FIRST
-    assert listing.group_ids == [f"HAM_{lesion:07d}" for lesion in (0, 1, 1, 2, 2, 2, 3)]
+    assert (
+        listing.files[0] == f"{IMAGES}/{FIRST}.jpg" and listing.source_ids[0] == FIRST
+    )
+    assert listing.group_ids == [
+        f"HAM_{lesion:07d}" for lesion in (0, 1, 1, 2, 2, 2, 3)
+    ]
     np.testing.assert_array_equal(listing.labels.argmax(axis=1), [0, 1, 1, 2, 2, 2, 3])
     assert listing.labels.shape == (7, 7) and (listing.labels.sum(axis=1) == 1).all()
 
@@ -47,8 +51,16 @@ def test_lists_may_lie_directly_in_the_folder_and_images_may_be_png(data_dir):
 
 def test_identical_repeats_change_nothing_and_contradictions_are_set_aside(data_dir):
     labels = data_dir / TRUTH / f"{TRUTH}.csv"
-    append(labels, f"{FIRST},1.0,0.0,0.0,0.0,0.0,0.0,0.0", "ISIC_0024307,1.0,0.0,0.0,0.0,0.0,0.0,0.0")
-    append(data_dir / LESIONS, f"{FIRST},HAM_0000000,histopathology", "ISIC_0024308,HAM_0000099,consensus")
+    append(
+        labels,
+        f"{FIRST},1.0,0.0,0.0,0.0,0.0,0.0,0.0",
+        "ISIC_0024307,1.0,0.0,0.0,0.0,0.0,0.0,0.0",
+    )
+    append(
+        data_dir / LESIONS,
+        f"{FIRST},HAM_0000000,histopathology",
+        "ISIC_0024308,HAM_0000099,consensus",
+    )
     listing = isic2018.list_images(data_dir)
     assert FIRST in listing.source_ids
     assert dict(listing.rejects) == {
@@ -57,11 +69,19 @@ def test_identical_repeats_change_nothing_and_contradictions_are_set_aside(data_
     }
 
 
-def test_what_is_only_listed_only_on_disk_there_twice_or_of_no_one_class_is_set_aside(data_dir):
+def test_what_is_only_listed_only_on_disk_there_twice_or_of_no_one_class_is_set_aside(
+    data_dir,
+):
     labels = data_dir / TRUTH / f"{TRUTH}.csv"
     append(labels, "ISIC_1,1,0,0,0,0,0,0", "ISIC_2,1,1,0,0,0,0,0")
     append(labels, "ISIC_3,0,0,0,0,0,0,0", "ISIC_4,1,0,0,0,0,0,0")
-    for name in ("ISIC_2.jpg", "ISIC_3.jpg", "ISIC_4.jpg", "ISIC_5.jpg", f"{FIRST}.png"):
+    for name in (
+        "ISIC_2.jpg",
+        "ISIC_3.jpg",
+        "ISIC_4.jpg",
+        "ISIC_5.jpg",
+        f"{FIRST}.png",
+    ):
         (data_dir / IMAGES / name).write_bytes(b"")
     (data_dir / IMAGES / "ATTRIBUTION.txt").write_text("not a picture")
     rejects = dict(isic2018.list_images(data_dir).rejects)
@@ -105,7 +125,10 @@ def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path)
     [
         ("image,MEL\na,1\n", "lacks the column NV and BCC"),
         ("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n", "has no row"),
-        ("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\na,.5,0,0,0,0,0,0\n", "line 2: MEL is 0.5, expected 1.0 or 0.0"),
+        (
+            "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\na,.5,0,0,0,0,0,0\n",
+            "line 2: MEL is 0.5, expected 1.0 or 0.0",
+        ),
     ],
 )
 def test_a_list_of_another_form_is_an_error(data_dir, content, message):

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.datasets.base import Listing, Reject
 from data_prep.datasets.keep_list import keep_listed
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 LISTING = Listing(
     root=Path("data"),
@@ -34,7 +34,10 @@ def test_only_what_is_named_stays(tmp_path):
     "text, message",
     [
         ("# nothing\n", "names no file; give one path below data per line"),
-        ("deep/p/1\ndeep/p/9\n", "names 1 files that are not among the slices in data, first deep/p/9"),
+        (
+            "deep/p/1\ndeep/p/9\n",
+            "names 1 files that are not among the slices in data, first deep/p/9",
+        ),
         (None, "cannot be read as a list of files"),
     ],
 )

@@ -7,15 +7,17 @@ import pytest
 from photograph_files import write_kvasir
 
 from data_prep.datasets import kvasir
-from data_prep.errors import UserError
-from data_prep.labels import KVASIR_LABELS
+from data_prep.datasets.labels import KVASIR_LABELS
+from keras_medformers.support.errors import UserError
 
 
 @pytest.mark.parametrize("below", ["", "kvasir-dataset", "kvasir-dataset-v2"])
 def test_class_folders_are_found_directly_or_below(tmp_path, below):
     write_kvasir(tmp_path / below, per_class=2)
     listing = kvasir.list_images(tmp_path)
-    assert len(listing.files) == 16 and all((tmp_path / file).is_file() for file in listing.files)
+    assert len(listing.files) == 16 and all(
+        (tmp_path / file).is_file() for file in listing.files
+    )
     assert listing.source_ids[0].startswith("dyed-lifted-polyps/")
     assert listing.group_ids == listing.source_ids
     named = [KVASIR_LABELS[label] for label in listing.labels.argmax(axis=1)]
@@ -26,11 +28,15 @@ def test_class_folders_are_found_directly_or_below(tmp_path, below):
 def test_two_versions_are_an_error(tmp_path):
     for name in kvasir.FOLDER_NAMES:
         write_kvasir(tmp_path / name, per_class=1)
-    with pytest.raises(UserError, match="kvasir-dataset and kvasir-dataset-v2, expected one version"):
+    with pytest.raises(
+        UserError, match="kvasir-dataset and kvasir-dataset-v2, expected one version"
+    ):
         kvasir.list_images(tmp_path)
 
 
-def test_missing_and_empty_classes_are_errors_and_other_folders_are_passed_over(tmp_path, caplog):
+def test_missing_and_empty_classes_are_errors_and_other_folders_are_passed_over(
+    tmp_path, caplog
+):
     data_dir = write_kvasir(tmp_path / "kvasir", per_class=1)
     (data_dir / "instruments").mkdir()
     assert len(kvasir.list_images(data_dir).files) == 8

@@ -5,7 +5,7 @@ import pytest
 from ct_files import write_rsna
 
 from data_prep.datasets import phantom_head_ct
-from data_prep.errors import UserError
+from keras_medformers.support.errors import UserError
 
 
 def test_locations_become_an_extra_label(tmp_path):
@@ -22,5 +22,8 @@ def test_unknown_location_and_missing_list_are_errors(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         phantom_head_ct.read_locations(path)
     path.write_text("ID,location\nID_1,cerebellum\n")
-    with pytest.raises(UserError, match="line 2: location is 'cerebellum', expected one of normal, deep"):
+    with pytest.raises(
+        UserError,
+        match="line 2: location is 'cerebellum', expected one of normal, deep",
+    ):
         phantom_head_ct.read_locations(path)

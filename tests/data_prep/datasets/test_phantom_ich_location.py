@@ -3,15 +3,15 @@
 import numpy as np
 from ct_files import write_rsna
 
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
 from data_prep.datasets import ich_location, phantom_ich_location
+from data_prep.datasets.labels import ICH_LABELS
 from data_prep.datasets.phantom_ich_location import CONFIG, DATASET
-from data_prep.labels import ICH_LABELS
-from data_prep.phantom_head_ct import PhantomConfig, make
-from data_prep.phantom_head_ct.config import plan_patients
-from data_prep.resolve_config import resolve
-from training.recipes import RECIPES
+from data_prep.phantoms.head_ct import PhantomConfig, make
+from data_prep.phantoms.head_ct.config import plan_patients
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.resolve_config import resolve
+from training.papers import RECIPES
 
 
 def test_slices_have_one_label_and_the_location(tmp_path):
@@ -32,19 +32,33 @@ def test_all_bleedings_are_in_the_brain():
 
 def test_records_are_as_small_as_the_demonstration_needs_unless_told():
     assert [
-        resolve(BuildConfig(DATASET.name, image_size=size), DATASET)[0].image_size for size in (None, 200)
+        resolve(BuildConfig(DATASET.name, image_size=size), DATASET)[0].image_size
+        for size in (None, 200)
     ] == [DATASET.image_size, 200]
     # The middle of such a record, without any resizing, is what the network is shown.
-    assert RECIPES["dtvit_small_phantoms"]["input_size"] * 256 // 224 == DATASET.image_size
+    assert (
+        RECIPES["dtvit_small_phantoms"]["input_size"] * 256 // 224 == DATASET.image_size
+    )
 
 
 def test_records_are_treated_and_balanced_as_those_of_patients(tmp_path):
-    settings = CONFIG.as_dict() | {"patients": 20, "slices_per_series": 4, "image_size_px": 128}
+    settings = CONFIG.as_dict() | {
+        "patients": 20,
+        "slices_per_series": 4,
+        "image_size_px": 128,
+    }
     make(tmp_path / "data", PhantomConfig(**settings), workers=2)
     config = BuildConfig(DATASET.name, image_size=64, shards=2)
-    info = build(config, tmp_path / "data", tmp_path / "records", workers=1, id_key_file=tmp_path / "key")
+    info = build(
+        config,
+        tmp_path / "data",
+        tmp_path / "records",
+        workers=1,
+        id_key_file=tmp_path / "key",
+    )
     assert {key: info.config[key] for key in ("treatment", "balance")} == {
-        "treatment": ich_location.DATASET.treatment, "balance": ich_location.DATASET.balance,
+        "treatment": ich_location.DATASET.treatment,
+        "balance": ich_location.DATASET.balance,
     }
     assert info.label_names == ich_location.DATASET.label_names
     assert sum(info.count(split) for split in info.splits) > 80

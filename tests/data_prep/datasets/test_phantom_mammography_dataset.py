@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
 from data_prep.datasets import phantom_mammography, phantom_mammography_patches
-from data_prep.errors import UserError
-from data_prep.phantom_mammography import PhantomMammographyConfig, make
-from data_prep.schema import DatasetInfo, parse_example
-from data_prep.splits import SPLITS
+from data_prep.phantoms.mammography import PhantomMammographyConfig, make
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
+from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.splits import SPLITS
 from data_prep.tfrecords import default_data_dir
+from keras_medformers.support.errors import UserError
 
 CONFIG = PhantomMammographyConfig(patients=5, image_height_px=416, seed=2)
 
@@ -29,18 +29,24 @@ def records(data_dir, name, folder, **settings):
     info = DatasetInfo.load(folder)
     files = [str(path) for split in SPLITS for path in info.shard_files(split)]
     shape, names = info.image_shape, info.extra_label_names
-    parse = lambda one: parse_example(one, info.label_names, names, shape, info.modality)
+    parse = lambda one: parse_example(
+        one, info.label_names, names, shape, info.modality
+    )
     return info, list(tf.data.TFRecordDataset(files).map(parse))
 
 
 def test_one_set_gives_whole_images_and_patches(data_dir, tmp_path):
-    info, whole = records(data_dir, "phantom_mammography", tmp_path / "whole", image_size=208)
+    info, whole = records(
+        data_dir, "phantom_mammography", tmp_path / "whole", image_size=208
+    )
     assert info.image_shape == (208, 160) and len(whole) == 20 and info.rejects == 0
     assert info.config["source_height"] == 416
     assert info.corrections == {"cropped": 0, "linearised": 0, "side_differs": 0}
     sizes = [int(one["finding_size"]) for one in whole if one["labels"][1] == 1]
     assert len(sizes) == 8 and 40 < min(sizes) and max(sizes) < 700
-    info, patches = records(data_dir, "phantom_mammography_patches", tmp_path / "patches")
+    info, patches = records(
+        data_dir, "phantom_mammography_patches", tmp_path / "patches"
+    )
     assert info.image_shape == (64, 64) and info.config["image_size"] == 416
     labels = [int(one["labels"][1]) for one in patches]
     assert labels.count(1) == 8 and labels.count(0) == 12

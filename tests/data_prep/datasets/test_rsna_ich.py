@@ -5,8 +5,8 @@ import pytest
 from ct_files import write_rsna
 
 from data_prep.datasets import get_dataset, rsna_ich
-from data_prep.errors import UserError
-from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from keras_medformers.support.errors import UserError
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def test_labels_are_in_the_house_order(data_dir):
     listing = rsna_ich.list_slices(data_dir)
     assert listing.source_ids == ["ID_000000", "ID_000001", "ID_001000", "ID_001001"]
     assert listing.files[0] == "stage_2_train/ID_000000.dcm"
-    positive = [HEMORRHAGE_LABELS[column] for column in np.flatnonzero(listing.labels[3])]
+    positive = [
+        HEMORRHAGE_LABELS[column] for column in np.flatnonzero(listing.labels[3])
+    ]
     assert positive == ["any", "intraparenchymal"]
     assert not listing.rejects
 
@@ -41,12 +43,17 @@ def test_contradicting_repeats_set_the_slice_aside(data_dir):
     listing = rsna_ich.list_slices(data_dir)
     assert "ID_000000" not in listing.source_ids
     assert listing.rejects == (
-        ("stage_2_train/ID_000000.dcm", "stage_2_train.csv gives it both 0 and 1 for a label"),
+        (
+            "stage_2_train/ID_000000.dcm",
+            "stage_2_train.csv gives it both 0 and 1 for a label",
+        ),
     )
 
 
 def test_slices_only_listed_only_on_disk_or_without_all_labels_are_set_aside(data_dir):
-    append(data_dir, *(f"ID_abc_{label},0" for label in HEMORRHAGE_LABELS), "ID_001_any,0")
+    append(
+        data_dir, *(f"ID_abc_{label},0" for label in HEMORRHAGE_LABELS), "ID_001_any,0"
+    )
     (data_dir / "stage_2_train" / "ID_fff.dcm").write_bytes(b"")
     rejects = dict(rsna_ich.list_slices(data_dir).rejects)
     assert len(rejects) == 3
@@ -57,7 +64,9 @@ def test_slices_only_listed_only_on_disk_or_without_all_labels_are_set_aside(dat
 
 def test_other_folder_name_is_found(data_dir):
     (data_dir / "stage_2_train").rename(data_dir / "stage_2_train_images")
-    assert rsna_ich.list_slices(data_dir).files[0] == "stage_2_train_images/ID_000000.dcm"
+    assert (
+        rsna_ich.list_slices(data_dir).files[0] == "stage_2_train_images/ID_000000.dcm"
+    )
 
 
 def test_fingerprint_follows_labels_and_files(data_dir):
@@ -73,7 +82,10 @@ def test_fingerprint_follows_labels_and_files(data_dir):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("id,label\na,1\n", "lacks the column ID and Label; expected ID,Label, received id,label"),
+        (
+            "id,label\na,1\n",
+            "lacks the column ID and Label; expected ID,Label, received id,label",
+        ),
         ("ID,Label\n", "has no row"),
         ("", "cannot be read as CSV"),
         ("ID,Label\nID_000000_bleeding,1\n", "line 2: ID ends in 'bleeding'"),
@@ -92,7 +104,9 @@ def test_missing_parts_are_errors_that_say_where_to_get_them(data_dir, tmp_path)
     with pytest.raises(UserError, match="has no .dcm file.*kaggle"):
         rsna_ich.list_slices(data_dir)
     (data_dir / "stage_2_train").rmdir()
-    with pytest.raises(UserError, match="no folder stage_2_train or stage_2_train_images"):
+    with pytest.raises(
+        UserError, match="no folder stage_2_train or stage_2_train_images"
+    ):
         rsna_ich.list_slices(data_dir)
     (data_dir / "stage_2_train.csv").unlink()
     with pytest.raises(UserError, match="stage_2_train.csv does not exist"):

@@ -8,7 +8,9 @@ import pytest
 @pytest.fixture(scope="session")
 def vgg19_weights(tmp_path_factory):
     """Path of a weights file of VGG19 without top."""
-    model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(32, 32, 3))
+    model = keras.applications.VGG19(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
     generator = np.random.default_rng(0)
     for layer in model.layers:
         if layer.weights:

@@ -10,15 +10,15 @@ import pytest
 from ct_files import write_ct
 from photograph_files import encode, scene
 
-from data_prep import command_line
 from data_prep.datasets import image_folder
-from data_prep.errors import UserError
-from data_prep.photograph import read_photograph
+from data_prep.modalities.photograph.pictures import read_photograph
 from data_prep.style_transfer import StyleTransferConfig, restyle
 from data_prep.style_transfer.__main__ import main
 from data_prep.style_transfer.network import CONTENT_LAYER, STYLE_LAYERS
 from data_prep.style_transfer.pictures import read_content, read_style
 from data_prep.style_transfer.transfer import StyleTransfer
+from keras_medformers.support import command_line
+from keras_medformers.support.errors import UserError
 
 SIZE = 32
 SETTINGS = (f"--size={SIZE}", "--steps=30", "--batch-size=2")
@@ -26,13 +26,21 @@ PICTURES = ("train/n01/a.JPEG", "train/n02/b.png", "train/n02/deep/c.jpg")
 
 
 def run(content, style, output, weights, *arguments):
-    folders = [f"--content={content}", f"--style={style}", f"--output={output}", f"--weights={weights}"]
+    folders = [
+        f"--content={content}",
+        f"--style={style}",
+        f"--output={output}",
+        f"--weights={weights}",
+    ]
     return command_line.run(main, [*folders, *SETTINGS, *arguments])
 
 
 def rows_of(output):
     with (output / "losses.csv").open() as table:
-        return {row.pop("file"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(table)}
+        return {
+            row.pop("file"): {k: float(v) for k, v in row.items()}
+            for row in csv.DictReader(table)
+        }
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +48,12 @@ def style(tmp_path_factory):
     """A slice: a bright ring around stripes within the brain window, air outside."""
     rows, columns = np.mgrid[:64, :64] - 31.5
     radius = np.hypot(rows, columns)
-    hu = np.where(radius < 24, 40 + 30 * np.sin(columns), np.where(radius < 28, 900, -1000))
-    return write_ct(tmp_path_factory.mktemp("style") / "slice.dcm", (hu + 1024).astype(np.uint16))
+    hu = np.where(
+        radius < 24, 40 + 30 * np.sin(columns), np.where(radius < 28, 900, -1000)
+    )
+    return write_ct(
+        tmp_path_factory.mktemp("style") / "slice.dcm", (hu + 1024).astype(np.uint16)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +61,9 @@ def content(tmp_path_factory):
     folder = tmp_path_factory.mktemp("content")
     for number, file in enumerate(PICTURES):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(encode(scene(40, 56, number), "PNG" if "png" in file else "JPEG"))
+        (folder / file).write_bytes(
+            encode(scene(40, 56, number), "PNG" if "png" in file else "JPEG")
+        )
     (folder / "train/n01/empty.jpg").write_bytes(b"")
     (folder / "train/readme.txt").write_text("no picture")
     return folder
@@ -65,12 +79,16 @@ def output(content, style, vgg19_weights, tmp_path_factory):
 def test_losses_fall_and_pictures_come_nearer_to_the_style_but_stay_themselves(
     content, style, output, vgg19_weights
 ):
-    vgg = keras.applications.VGG19(include_top=False, weights=str(vgg19_weights), input_shape=(SIZE, SIZE, 3))
+    vgg = keras.applications.VGG19(
+        include_top=False, weights=str(vgg19_weights), input_shape=(SIZE, SIZE, 3)
+    )
     layers = [vgg.get_layer(name).output for name in (CONTENT_LAYER, *STYLE_LAYERS)]
     extractor = keras.Model(vgg.input, layers)
 
     def features(picture):
-        pixels = keras.applications.vgg19.preprocess_input(picture[None].astype("float32"))
+        pixels = keras.applications.vgg19.preprocess_input(
+            picture[None].astype("float32")
+        )
         return [maps.numpy()[0] for maps in extractor(pixels)]
 
     def grams(picture):
@@ -78,15 +96,22 @@ def test_losses_fall_and_pictures_come_nearer_to_the_style_but_stay_themselves(
         return [one.T @ one / len(one) for one in flat]
 
     def away(one, other):
-        return np.array([np.linalg.norm(a - b) for a, b in zip(one, other, strict=True)])
+        return np.array(
+            [np.linalg.norm(a - b) for a, b in zip(one, other, strict=True)]
+        )
 
     of_style = read_style(style, SIZE)
     for file, losses in rows_of(output).items():
-        before, after = read_content(content / file, SIZE), read_photograph(output / file)
+        before, after = (
+            read_content(content / file, SIZE),
+            read_photograph(output / file),
+        )
         assert after.shape == (SIZE, SIZE, 3)
         assert losses["loss"] < 0.5 * losses["loss_before"]
         assert losses["style"] < losses["style_before"] and losses["content"] > 0
-        assert (away(grams(after), grams(of_style)) < away(grams(before), grams(of_style))).all()
+        assert (
+            away(grams(after), grams(of_style)) < away(grams(before), grams(of_style))
+        ).all()
         to_content = np.linalg.norm(features(after)[0] - features(before)[0])
         assert to_content < np.linalg.norm(features(after)[0] - features(of_style)[0])
 
@@ -95,10 +120,15 @@ def test_the_tree_is_kept_and_what_cannot_be_read_is_listed(content, output):
     assert set(rows_of(output)) == set(PICTURES)
     assert (output / PICTURES[0]).read_bytes().startswith(b"\xff\xd8")
     assert (output / PICTURES[1]).read_bytes().startswith(b"\x89PNG")
-    assert (output / "rejects.csv").read_text() == "file,reason\ntrain/n01/empty.jpg,is empty (0 bytes)\n"
+    assert (
+        output / "rejects.csv"
+    ).read_text() == "file,reason\ntrain/n01/empty.jpg,is empty (0 bytes)\n"
     described = json.loads((output / "style_transfer.json").read_text())
     assert described["pictures"] == 3 and described["rejects"] == 1
-    assert described["settings"]["steps"] == 30 and len(described["settings"]["weights"]) == 64
+    assert (
+        described["settings"]["steps"] == 30
+        and len(described["settings"]["weights"]) == 64
+    )
     sheet = read_photograph(output / "contact_sheet.png")
     assert sheet.shape[1] == 3 * (SIZE + 4)
     listing = image_folder.list_images(output)
@@ -122,14 +152,20 @@ def test_an_interrupted_run_redraws_what_is_missing_and_nothing_else(
     assert rows_of(again).keys() == rows_of(output).keys()
     for row in (second, third):
         file = row.split(",")[0]
-        difference = read_photograph(again / file).astype(int) - read_photograph(output / file)
+        difference = read_photograph(again / file).astype(int) - read_photograph(
+            output / file
+        )
         assert np.abs(difference).mean() < 8
 
 
-def test_a_finished_folder_is_left_as_it_is(content, style, output, vgg19_weights, caplog):
+def test_a_finished_folder_is_left_as_it_is(
+    content, style, output, vgg19_weights, caplog
+):
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     assert run(content, style, output, vgg19_weights) == 0
-    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in output.rglob("*") if path.is_file()
+    } == before
 
 
 def test_other_settings_and_other_folders_are_refused(
@@ -169,8 +205,13 @@ def test_folders_and_files_that_cannot_be_used(style, tmp_path, capsys):
     assert "has no picture" in capsys.readouterr().err
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_bytes(b"")
-    assert run(tmp_path / "bad", tmp_path / "bad" / "a.jpg", tmp_path / "out", "none") == 2
-    assert "neither a picture (it is empty (0 bytes)) nor a CT slice" in capsys.readouterr().err
+    assert (
+        run(tmp_path / "bad", tmp_path / "bad" / "a.jpg", tmp_path / "out", "none") == 2
+    )
+    assert (
+        "neither a picture (it is empty (0 bytes)) nor a CT slice"
+        in capsys.readouterr().err
+    )
     assert run(tmp_path / "bad", style, tmp_path / "out", tmp_path / "absent.h5") == 2
     assert "absent.h5 is no file; give one, imagenet or none" in capsys.readouterr().err
     assert run(tmp_path / "bad", style, tmp_path / "out", "none") == 2
@@ -192,7 +233,9 @@ def test_a_slice_as_style_is_grey_in_the_brain_window(style, tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_of_a_batch_do_not_influence_each_other_and_steps_are_traced_once(style, vgg19_weights):
+def test_pictures_of_a_batch_do_not_influence_each_other_and_steps_are_traced_once(
+    style, vgg19_weights
+):
     config = StyleTransferConfig(size=SIZE, steps=2)
     transfer = StyleTransfer(read_style(style, SIZE), str(vgg19_weights), 2, config)
     contents = np.stack([scene(SIZE, SIZE, seed) for seed in (1, 2)])
@@ -210,4 +253,7 @@ def test_untrained_weights_are_warned_of(content, style, tmp_path, caplog):
     config = StyleTransferConfig(size=SIZE, steps=5)
     restyle(content, style, tmp_path / "out", config, weights="none", batch_size=3)
     assert "UNTRAINED VGG19" in caplog.text
-    assert all(losses["loss"] < losses["loss_before"] for losses in rows_of(tmp_path / "out").values())
+    assert all(
+        losses["loss"] < losses["loss_before"]
+        for losses in rows_of(tmp_path / "out").values()
+    )

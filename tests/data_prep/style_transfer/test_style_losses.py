@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import UserError
 from data_prep.style_transfer import network
+from keras_medformers.support.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
 
@@ -20,20 +20,29 @@ def test_gram_matrix_sums_products_of_maps_over_positions():
     for picture in range(2):
         for i in range(5):
             for j in range(5):
-                expected[picture, i, j] = (features[picture, ..., i] * features[picture, ..., j]).sum() / 12
-    np.testing.assert_allclose(network.gram_matrices(features), expected, rtol=1e-4, atol=1e-6)
+                expected[picture, i, j] = (
+                    features[picture, ..., i] * features[picture, ..., j]
+                ).sum() / 12
+    np.testing.assert_allclose(
+        network.gram_matrices(features), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_losses_are_the_papers_over_the_number_of_elements():
     features, wanted = maps(1, 3, 4, 5), maps(1, 3, 4, 5)
     expected = 0.5 * ((features - wanted) ** 2).sum() / features.size
-    np.testing.assert_allclose(network.content_loss(features, wanted), [expected], rtol=1e-5)
+    np.testing.assert_allclose(
+        network.content_loss(features, wanted), [expected], rtol=1e-5
+    )
 
     other, other_wanted = maps(1, 2, 2, 7), maps(1, 2, 2, 7)
     by_layer = []
     for one, target in ((features, wanted), (other, other_wanted)):
         channels, positions = one.shape[-1], one.shape[1] * one.shape[2]
-        one, target = one.reshape(positions, channels), target.reshape(positions, channels)
+        one, target = (
+            one.reshape(positions, channels),
+            target.reshape(positions, channels),
+        )
         difference = one.T @ one - target.T @ target
         by_layer.append((difference**2).sum() / (4 * channels**2 * positions**2))
     grams = [network.gram_matrices(wanted), network.gram_matrices(other_wanted)]
@@ -56,9 +65,15 @@ def test_features_are_those_of_vgg19_with_the_pooling_asked_for(vgg19_weights, p
     assert [one.shape[1:] for one in found] == [
         (4, 4, 512), (32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512), (2, 2, 512)
     ]  # fmt: skip
-    vgg = keras.applications.VGG19(include_top=False, weights=str(vgg19_weights), input_shape=(32, 32, 3))
+    vgg = keras.applications.VGG19(
+        include_top=False, weights=str(vgg19_weights), input_shape=(32, 32, 3)
+    )
     x = keras.applications.vgg19.preprocess_input(pixels.copy())
-    pool = (keras.layers.AveragePooling2D if pooling == "average" else keras.layers.MaxPooling2D)(2)
+    pool = (
+        keras.layers.AveragePooling2D
+        if pooling == "average"
+        else keras.layers.MaxPooling2D
+    )(2)
     for layer in vgg.layers[1:]:
         x = pool(x) if layer.name.endswith("_pool") else layer(x)
         if layer.name == network.STYLE_LAYERS[-1]:

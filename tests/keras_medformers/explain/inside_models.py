@@ -23,18 +23,26 @@ SETTINGS = {
 def make_small(name):
     """The model, where random encoders change their tokens and weigh them unevenly."""
     keras.utils.set_random_seed(4)
-    model = keras_medformers.create_model(name, input_shape=(SIZE_PX, SIZE_PX, 3), **SETTINGS[name])
+    model = keras_medformers.create_model(
+        name, input_shape=(SIZE_PX, SIZE_PX, 3), **SETTINGS[name]
+    )
     random = np.random.default_rng(0)
     for layer in model.layers:
         if layer.name.startswith("encoder_") or layer.name == "head":
             for variable in layer.variables:
                 spread = random.normal(0, 0.5, variable.shape)
-                variable.assign(abs(spread) + 0.1 if "variance" in variable.path else spread)
+                variable.assign(
+                    abs(spread) + 0.1 if "variance" in variable.path else spread
+                )
     return model
 
 
 def make_images(count=3):
-    return np.random.default_rng(1).uniform(0, 255, (count, SIZE_PX, SIZE_PX, 3)).astype("float32")
+    return (
+        np.random.default_rng(1)
+        .uniform(0, 255, (count, SIZE_PX, SIZE_PX, 3))
+        .astype("float32")
+    )
 
 
 def outputs_of(model, tensor, images):

@@ -6,10 +6,20 @@ import pytest
 import tensorflow as tf
 
 import keras_medformers
-from keras_medformers.explain import attention_maps, attention_rollout, class_attention, has_class_attention
+from keras_medformers.explain import (
+    attention_maps,
+    attention_rollout,
+    class_attention,
+    has_class_attention,
+)
 
 TINY = dict(
-    input_shape=(24, 32, 3), patch_size=8, num_layers=3, embed_dim=16, mlp_dim=24, num_heads=2,
+    input_shape=(24, 32, 3),
+    patch_size=8,
+    num_layers=3,
+    embed_dim=16,
+    mlp_dim=24,
+    num_heads=2,
     classifier_dim=8,
 )
 IMAGES = np.random.default_rng(0).normal(size=(3, 24, 32, 3)).astype("float32")
@@ -47,23 +57,34 @@ def test_rollout_is_the_product_of_the_encoders_attention(model):
 def test_class_attention_is_weighted_by_the_logits_gradient(model, location):
     found = class_attention(location, IMAGES, [0, 1, 2], resize=False)
     encoders = [model.get_layer(f"encoder_{number}") for number in range(3)]
-    tokens = keras.Model(model.input, model.get_layer("position_embedding").output)(IMAGES)
+    tokens = keras.Model(model.input, model.get_layer("position_embedding").output)(
+        IMAGES
+    )
     maps = []
     with tf.GradientTape(persistent=True) as tape:
         for encoder in encoders:
-            attention, value = encoder.attn.attend(encoder.norm1(tokens), training=False)
+            attention, value = encoder.attn.attend(
+                encoder.norm1(tokens), training=False
+            )
             tape.watch(attention)
             maps.append(attention)
-            mixed = tf.reshape(tf.transpose(attention @ value, (0, 2, 1, 3)), (3, 13, 16))
+            mixed = tf.reshape(
+                tf.transpose(attention @ value, (0, 2, 1, 3)), (3, 13, 16)
+            )
             tokens = tokens + encoder.attn.proj(mixed)
             tokens = tokens + encoder.mlp(encoder.norm2(tokens))
         class_token = model.get_layer("norm")(tokens)[:, 0]
-        logits = model.get_layer("location_head")(model.get_layer("location_head_hidden")(class_token))
+        logits = model.get_layer("location_head")(
+            model.get_layer("location_head_hidden")(class_token)
+        )
         wanted = tf.reduce_sum(tf.linalg.diag_part(logits))
     relevance = np.eye(13)[None]
     for attention in maps:
         slope = tape.gradient(wanted, attention).numpy()
-        relevance = relevance + np.maximum(slope * attention.numpy(), 0).mean(axis=1) @ relevance
+        relevance = (
+            relevance
+            + np.maximum(slope * attention.numpy(), 0).mean(axis=1) @ relevance
+        )
     expected = relevance[:, 0, 1:].reshape(3, 3, 4)
     expected /= expected.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
@@ -96,7 +117,11 @@ def test_which_models_have_it(model):
     small = dict(input_shape=(32, 32, 3), num_layers=1, mlp_dim=8)
     assert not has_class_attention(
         keras_medformers.create_model(
-            "efficient_scopeformer", backbones=["mobilenet"], feature_size=16, num_heads=2, **small
+            "efficient_scopeformer",
+            backbones=["mobilenet"],
+            feature_size=16,
+            num_heads=2,
+            **small,
         )
     )
 
@@ -104,14 +129,30 @@ def test_which_models_have_it(model):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda model, location: class_attention(model, IMAGES, 0), "one output of logits"),
-        (lambda model, location: class_attention(location, IMAGES, 3), r"class_index in 0...2"),
-        (lambda model, location: class_attention(location, IMAGES, [0, 1]), "3 integers, one per image"),
-        (lambda model, location: class_attention(location, IMAGES, 0.5), "to be an integer"),
-        (lambda model, location: attention_rollout(model, IMAGES[0]), "Expected inputs of shape"),
+        (
+            lambda model, location: class_attention(model, IMAGES, 0),
+            "one output of logits",
+        ),
+        (
+            lambda model, location: class_attention(location, IMAGES, 3),
+            r"class_index in 0...2",
+        ),
+        (
+            lambda model, location: class_attention(location, IMAGES, [0, 1]),
+            "3 integers, one per image",
+        ),
+        (
+            lambda model, location: class_attention(location, IMAGES, 0.5),
+            "to be an integer",
+        ),
+        (
+            lambda model, location: attention_rollout(model, IMAGES[0]),
+            "Expected inputs of shape",
+        ),
         (
             lambda model, location: attention_rollout(
-                keras.Sequential([keras.Input((24, 32, 3)), keras.layers.Flatten()]), IMAGES
+                keras.Sequential([keras.Input((24, 32, 3)), keras.layers.Flatten()]),
+                IMAGES,
             ),
             "Expected a vision transformer",
         ),

@@ -30,7 +30,9 @@ def test_linear_network_has_the_field_of_its_kernels():
         for column in range(9):
             impulse = np.zeros((2, 11, 9, 2), "float32")
             impulse[[0, 1], row, column, [0, 1]] = 1
-            responses = keras.Model(model.inputs, model.get_layer("feature_map").output)(impulse)
+            responses = keras.Model(
+                model.inputs, model.get_layer("feature_map").output
+            )(impulse)
             outputs.append(np.abs(np.asarray(responses)[:, 5, 4].sum(axis=-1)).sum())
     expected = np.reshape(outputs, (11, 9))
     np.testing.assert_allclose(field.map, expected, rtol=1e-5, atol=1e-6)
@@ -38,21 +40,29 @@ def test_linear_network_has_the_field_of_its_kernels():
     assert (field.map[[2, -3]] == 0).all() and (field.map[3:8, 2:7] > 0).all()
     np.testing.assert_allclose(field.by_row, expected.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(field.by_column, expected.sum(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(field.square_root().by_row, np.sqrt(field.map).sum(axis=1))
+    np.testing.assert_allclose(
+        field.square_root().by_row, np.sqrt(field.map).sum(axis=1)
+    )
     counted = (expected >= 0.0455 * expected.max()).sum()
     assert field.side_px == pytest.approx(np.sqrt(counted))
 
 
 def test_signs_cancel_only_where_asked():
     image = keras.Input((4, 4, 1), name="image")
-    model = keras.Model(image, keras.layers.Lambda(lambda x: x * x, name="feature_map")(image))
+    model = keras.Model(
+        image, keras.layers.Lambda(lambda x: x * x, name="feature_map")(image)
+    )
     images = [np.full((4, 4, 1), value, "float32") for value in (1.0, -3.0)]
     assert effective_receptive_field(model, images).map[2, 2] == pytest.approx(4)
-    assert effective_receptive_field(model, images, signed=True).map[2, 2] == pytest.approx(2)
+    assert effective_receptive_field(model, images, signed=True).map[
+        2, 2
+    ] == pytest.approx(2)
     assert effective_receptive_field(model, images).map.sum() == pytest.approx(4)
 
 
-@pytest.mark.parametrize("name", ["gmic", "def_gmic", "hct", "hct_softmax", "hct_nystrom"])
+@pytest.mark.parametrize(
+    "name", ["gmic", "def_gmic", "hct", "hct_softmax", "hct_nystrom"]
+)
 def test_attention_reaches_what_convolutions_do_not(name):
     keras.utils.set_random_seed(0)
     model = create_model(name, input_shape=(None, None, 1))
@@ -83,7 +93,11 @@ def test_full_size_mammograms_go_one_at_a_time():
         ([], "feature_map", "at least one image"),
         ([np.zeros((8, 8, 2)), np.zeros((8, 9, 2))], "feature_map", "like the first"),
         ([np.zeros((8, 8))], "feature_map", r"shape \(height, width, channels\)"),
-        ([np.zeros((8, 8, 2))], "pooled", "The last that fit: image, first, feature_map"),
+        (
+            [np.zeros((8, 8, 2))],
+            "pooled",
+            "The last that fit: image, first, feature_map",
+        ),
     ],
 )
 def test_mistakes(images, layer, message):

@@ -40,7 +40,9 @@ def run(model, images):
 def expected_heat(model, images, classes):
     """Equations 1 and 2 with the gradient known: the head's weights over the number of positions."""
     maps = run(keras.Model(model.input, model.get_layer("feature_map").output), images)
-    gradient = model.get_layer("head").get_weights()[0].T[classes] / (maps.shape[1] * maps.shape[2])
+    gradient = model.get_layer("head").get_weights()[0].T[classes] / (
+        maps.shape[1] * maps.shape[2]
+    )
     heat = np.maximum(np.einsum("bhwc,bc->bhw", maps, gradient), 0)
     highest = heat.max((1, 2), keepdims=True)
     assert (highest > 0).all()
@@ -54,10 +56,14 @@ def test_equals_the_formula_for_the_predicted_class(model, images):
     heat = grad_cam(model, images, resize=False)
 
     assert heat.shape == (5, 5, 4) and heat.dtype == np.float32
-    np.testing.assert_allclose(heat, expected_heat(model, images, predicted), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        heat, expected_heat(model, images, predicted), rtol=1e-4, atol=1e-6
+    )
 
 
-@pytest.mark.parametrize("class_index", [0, 2, [2, 0, 1, 1, 0], np.array([1, 1, 2, 0, 2])])
+@pytest.mark.parametrize(
+    "class_index", [0, 2, [2, 0, 1, 1, 0], np.array([1, 1, 2, 0, 2])]
+)
 def test_equals_the_formula_for_the_class_asked_for(model, images, class_index):
     heat = grad_cam(model, images, class_index=class_index, resize=False, batch_size=2)
 
@@ -68,7 +74,10 @@ def test_equals_the_formula_for_the_class_asked_for(model, images, class_index):
 def test_gives_the_logits_of_the_same_pass(model, images):
     heat, logits = grad_cam(model, images, batch_size=2, return_logits=True)
 
-    assert np.array_equal(heat, grad_cam(model, images, batch_size=2)) and logits.dtype == np.float32
+    assert (
+        np.array_equal(heat, grad_cam(model, images, batch_size=2))
+        and logits.dtype == np.float32
+    )
     np.testing.assert_allclose(logits, run(model, images), atol=1e-5)
 
 
@@ -77,7 +86,9 @@ def test_is_resized_to_the_images(model, images):
 
     assert large.shape == (5, 12, 10) and large.dtype == np.float32
     assert large.min() >= 0 and large.max() <= 1
-    resize = keras.layers.Resizing(12, 10, interpolation="bilinear", data_format="channels_last")
+    resize = keras.layers.Resizing(
+        12, 10, interpolation="bilinear", data_format="channels_last"
+    )
     resized = run(resize, small[..., None])[..., 0]
     np.testing.assert_allclose(large, resized, atol=1e-6)
 
@@ -85,7 +96,9 @@ def test_is_resized_to_the_images(model, images):
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_does_not_depend_on_the_batch_size(model, images, batch_size):
     np.testing.assert_allclose(
-        grad_cam(model, images, batch_size=batch_size), grad_cam(model, images), atol=1e-5
+        grad_cam(model, images, batch_size=batch_size),
+        grad_cam(model, images),
+        atol=1e-5,
     )
 
 
@@ -98,7 +111,9 @@ def test_map_without_evidence_for_the_class_stays_zero(images):
     kernel[:, 1] = 1.0
     head.set_weights([kernel, np.zeros(CLASSES)])
 
-    against, for_it = (grad_cam(model, images, class_index=k, resize=False) for k in (0, 1))
+    against, for_it = (
+        grad_cam(model, images, class_index=k, resize=False) for k in (0, 1)
+    )
 
     assert not against.any() and not np.isnan(against).any()
     assert (for_it == 1).all()
@@ -111,7 +126,9 @@ def test_layer_beside_others(images):
     other = keras.layers.Conv2D(1, 3, name="other")(image)
     both = keras.layers.Add(name="sum")([one, other])
     square = keras.layers.Multiply(name="square")([both, both])
-    model = keras.Model(image, keras.layers.Flatten()(keras.layers.GlobalAveragePooling2D()(square)))
+    model = keras.Model(
+        image, keras.layers.Flatten()(keras.layers.GlobalAveragePooling2D()(square))
+    )
     maps = run(keras.Model(image, one), images)
     sums = run(keras.Model(image, both), images)
 
@@ -132,7 +149,9 @@ def test_tokens_on_a_grid(model, images):
     heat = grad_cam(of_tokens, images, "tokens", grid=(5, 4))
 
     np.testing.assert_allclose(heat, grad_cam(make_model(), images), atol=1e-5)
-    with pytest.raises(ValueError, match=r"height \* width = 20.*class token.*grid=\(4, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"height \* width = 20.*class token.*grid=\(4, 4\)"
+    ):
         grad_cam(of_tokens, images, "tokens", grid=(4, 4))
 
 
@@ -152,7 +171,9 @@ def test_a_class_token_before_the_grid_is_left_out(model, images):
 def test_input_of_any_size(images):
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(CHANNELS, 3, name="feature_map")(image)
-    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(x)))
+    model = keras.Model(
+        image, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(x))
+    )
 
     assert grad_cam(model, images).shape == (5, 12, 10)
     assert grad_cam(model, images[:, :8]).shape == (5, 8, 10)
@@ -182,8 +203,14 @@ def test_layer_that_fails_is_left_as_it_was(model, images):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"layer_name": "feature_mop"}, "'feature_mop'. The last that fit: feature_map$"),
-        ({"layer_name": "pool"}, r"'pool' with shape \(None, 5\). The last that fit: feature_map$"),
+        (
+            {"layer_name": "feature_mop"},
+            "'feature_mop'. The last that fit: feature_map$",
+        ),
+        (
+            {"layer_name": "pool"},
+            r"'pool' with shape \(None, 5\). The last that fit: feature_map$",
+        ),
         ({"layer_name": "image"}, "Received: layer_name='image'"),
         ({"grid": (5, 4)}, r"\(batch, tokens, channels\).*The last that fit: none"),
         ({"class_index": 3}, r"class_index in 0...2. Received: class_index=3"),

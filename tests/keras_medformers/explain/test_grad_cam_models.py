@@ -12,13 +12,17 @@ from keras_medformers.explain import grad_cam
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(2)
-    model = keras_medformers.create_model("hifuse_narrow", 4, (64, 64, 3), window_size=2)
+    model = keras_medformers.create_model(
+        "hifuse_narrow", 4, (64, 64, 3), window_size=2
+    )
     head = model.get_layer("head")
     head.kernel.assign(np.random.default_rng(0).normal(size=head.kernel.shape))
     return model
 
 
-@pytest.mark.parametrize("layer_name", ["feature_map", "stage_2_local_block_1", "stage_1_global_block_0"])
+@pytest.mark.parametrize(
+    "layer_name", ["feature_map", "stage_2_local_block_1", "stage_1_global_block_0"]
+)
 def test_hifuse(model, layer_name):
     images = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 3)).astype("float32")
     both = keras.Model(model.input, [model.get_layer(layer_name).output, model.output])
@@ -31,7 +35,9 @@ def test_hifuse(model, layer_name):
     expected = tf.nn.relu(tf.reduce_sum(weights * maps, -1)).numpy()
     expected /= expected.max((1, 2), keepdims=True)
 
-    heat = grad_cam(model, images, layer_name, class_index=2, resize=False, batch_size=2)
+    heat = grad_cam(
+        model, images, layer_name, class_index=2, resize=False, batch_size=2
+    )
 
     assert heat.max() == 1
     np.testing.assert_allclose(heat, expected, atol=1e-3)

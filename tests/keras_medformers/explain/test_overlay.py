@@ -28,7 +28,9 @@ def test_grey_picture():
 
     shown = overlay(grey, np.zeros((3, 4)))
 
-    assert shown.shape == (3, 4, 3) and all(np.array_equal(shown[..., k], grey) for k in range(3))
+    assert shown.shape == (3, 4, 3) and all(
+        np.array_equal(shown[..., k], grey) for k in range(3)
+    )
 
 
 def test_default_colours_get_lighter_with_heat():
@@ -42,8 +44,18 @@ def test_default_colours_get_lighter_with_heat():
     "image, heat, alpha, message",
     [
         (np.zeros((2, 2, 3)), np.zeros((2, 2)), 0.5, "uint8.*Received: float64"),
-        (np.zeros((2, 2, 4), "uint8"), np.zeros((2, 2)), 0.5, r"Received: uint8 of shape \(2, 2, 4\)"),
-        (np.zeros((2, 2, 3), "uint8"), np.zeros((3, 2)), 0.5, r"size \(2, 2\). Received: \(3, 2\)"),
+        (
+            np.zeros((2, 2, 4), "uint8"),
+            np.zeros((2, 2)),
+            0.5,
+            r"Received: uint8 of shape \(2, 2, 4\)",
+        ),
+        (
+            np.zeros((2, 2, 3), "uint8"),
+            np.zeros((3, 2)),
+            0.5,
+            r"size \(2, 2\). Received: \(3, 2\)",
+        ),
         (np.zeros((2, 2, 3), "uint8"), np.full((2, 2), 1.5), 0.5, "heat in"),
         (np.zeros((2, 2, 3), "uint8"), np.full((2, 2), np.nan), 0.5, "heat in"),
         (np.zeros((2, 2, 3), "uint8"), np.zeros((2, 2)), 1.5, "alpha"),
@@ -76,10 +88,12 @@ def test_a_spot_comes_back_to_its_place():
 
     placed = place_on_picture(heat, 200, 400, crop_fraction=0.8)
 
-    row, column = (np.average(indices, weights=placed) for indices in np.indices(placed.shape))
-    assert row + 0.5 == pytest.approx(20 + 0.75 * 160, abs=1) and column + 0.5 == pytest.approx(
-        120 + 0.25 * 160, abs=1
+    row, column = (
+        np.average(indices, weights=placed) for indices in np.indices(placed.shape)
     )
+    assert row + 0.5 == pytest.approx(
+        20 + 0.75 * 160, abs=1
+    ) and column + 0.5 == pytest.approx(120 + 0.25 * 160, abs=1)
 
 
 def test_whole_picture_without_crop():

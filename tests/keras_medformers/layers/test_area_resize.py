@@ -9,14 +9,18 @@ import tensorflow as tf
 from keras_medformers.layers import AreaResize
 
 
-@pytest.mark.parametrize("size", [(512, 512), (500, 512), (300, 200), (128, 96), (256, 256)])
+@pytest.mark.parametrize(
+    "size", [(512, 512), (500, 512), (300, 200), (128, 96), (256, 256)]
+)
 def test_equals_opencv(size):
     hu = np.random.default_rng(0).integers(-1024, 2000, (2, *size, 1)).astype("int16")
 
     ours = np.asarray(AreaResize(256, 256)(hu))
 
     for row, image in enumerate(hu[..., 0]):
-        narrowed = cv2.resize(image.astype("float32"), (256, size[0]), interpolation=cv2.INTER_AREA)
+        narrowed = cv2.resize(
+            image.astype("float32"), (256, size[0]), interpolation=cv2.INTER_AREA
+        )
         theirs = np.rint(cv2.resize(narrowed, (256, 256), interpolation=cv2.INTER_AREA))
         assert np.abs(ours[row, ..., 0] - theirs).max() <= 1
         assert (ours[row, ..., 0] != theirs).mean() < 1e-3
@@ -29,13 +33,19 @@ def test_keeps_fractions_on_request():
 
 
 def test_unknown_size_in_a_graph():
-    model = keras.Sequential([keras.Input((None, None, 1), dtype="int16"), AreaResize(4, 8)])
+    model = keras.Sequential(
+        [keras.Input((None, None, 1), dtype="int16"), AreaResize(4, 8)]
+    )
 
-    traced = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 1), "int16")])
+    traced = tf.function(
+        model, input_signature=[tf.TensorSpec((None, None, None, 1), "int16")]
+    )
 
     assert model.output_shape == (None, 4, 8, 1)
     for size in ((9, 5), (4, 8)):
-        assert np.all(traced(np.ones((1, *size, 1), "int16")).numpy() == np.ones((1, 4, 8, 1)))
+        assert np.all(
+            traced(np.ones((1, *size, 1), "int16")).numpy() == np.ones((1, 4, 8, 1))
+        )
 
 
 def test_config_round_trip():

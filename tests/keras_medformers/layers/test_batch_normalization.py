@@ -15,14 +15,21 @@ def test_running_variance_is_unbiased_and_all_else_as_in_keras():
     theirs = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
 
     for maps in (MAPS, MAPS[:, :1], 2 * MAPS):
-        np.testing.assert_array_equal(ours(maps, training=True), theirs(maps, training=True))
+        np.testing.assert_array_equal(
+            ours(maps, training=True), theirs(maps, training=True)
+        )
 
     expected = np.ones(5)
     for maps in (MAPS, MAPS[:, :1], 2 * MAPS):
         expected = 0.9 * expected + 0.1 * maps.reshape(-1, 5).var(axis=0, ddof=1)
     np.testing.assert_allclose(ours.moving_variance, expected, rtol=1e-5)
     np.testing.assert_array_equal(ours.moving_mean, theirs.moving_mean)
-    assert np.abs(np.asarray(ours.moving_variance) - np.asarray(theirs.moving_variance)).min() > 0.1
+    assert (
+        np.abs(
+            np.asarray(ours.moving_variance) - np.asarray(theirs.moving_variance)
+        ).min()
+        > 0.1
+    )
 
 
 def test_other_axes_and_unknown_sizes():
@@ -30,7 +37,8 @@ def test_other_axes_and_unknown_sizes():
     layer = UnbiasedBatchNormalization(axis=1)
     layer.build(maps.shape)
     unknown = tf.function(
-        lambda x: layer(x, training=True), input_signature=[tf.TensorSpec((None, 5, None, None), tf.float32)]
+        lambda x: layer(x, training=True),
+        input_signature=[tf.TensorSpec((None, 5, None, None), tf.float32)],
     )
 
     unknown(maps)
@@ -64,6 +72,8 @@ def test_saves_and_loads_and_computes_in_half_precision(tmp_path):
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(MAPS, verbose=0), model.predict(MAPS, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(MAPS, verbose=0), model.predict(MAPS, verbose=0)
+    )
     assert loaded.layers[0].get_config() == layer.get_config()
     assert {weight.dtype for weight in layer.weights} == {"float32"}

@@ -31,7 +31,9 @@ def test_starts_at_zero():
 
 def test_gets_the_gradients_of_all_samples(layer):
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(layer(TOKENS) * np.array([1.0, 2.0], "float32").reshape(2, 1, 1))
+        total = tf.reduce_sum(
+            layer(TOKENS) * np.array([1.0, 2.0], "float32").reshape(2, 1, 1)
+        )
 
     gradient = tape.gradient(total, layer.token.value)
 

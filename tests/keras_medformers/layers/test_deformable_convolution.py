@@ -55,7 +55,9 @@ def test_equals_the_reference(strides, kernel_size):
     offsets = np.asarray(layer.offset(padded))
     assert np.abs(offsets).max() > 3
 
-    expected = reference(MAP, offsets, np.asarray(layer.kernel), np.asarray(layer.bias), strides)
+    expected = reference(
+        MAP, offsets, np.asarray(layer.kernel), np.asarray(layer.bias), strides
+    )
 
     np.testing.assert_allclose(layer(MAP), expected, atol=1e-5 * np.abs(expected).max())
 
@@ -80,13 +82,19 @@ def test_one_offset_for_all_moves_the_image():
 
     result = np.asarray(layer(MAP))
 
-    np.testing.assert_allclose(result[:, 1:-2, 3:-1], expected[:, 2:-1, 1:-3], atol=1e-5)
+    np.testing.assert_allclose(
+        result[:, 1:-2, 3:-1], expected[:, 2:-1, 1:-3], atol=1e-5
+    )
 
 
 def test_gradients_are_those_of_finite_differences():
     x = tf.constant(MAP)
-    rows = tf.constant(np.random.default_rng(2).uniform(-1.5, 7.5, (2, 40)).astype("float32"))
-    columns = tf.constant(np.random.default_rng(3).uniform(-1.5, 9.5, (2, 40)).astype("float32"))
+    rows = tf.constant(
+        np.random.default_rng(2).uniform(-1.5, 7.5, (2, 40)).astype("float32")
+    )
+    columns = tf.constant(
+        np.random.default_rng(3).uniform(-1.5, 9.5, (2, 40)).astype("float32")
+    )
     # A small step may not cross a pixel, where the slope changes.
     near = lambda places: tf.abs(places - tf.round(places)) < 0.02
     keep = tf.cast(~(near(rows) | near(columns)), "float32")[..., None]
@@ -111,7 +119,8 @@ def test_every_weight_gets_a_gradient_from_the_start():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(MAP) ** 2)
     for variable, gradient in zip(
-        layer.trainable_variables, tape.gradient(loss, [v.value for v in layer.trainable_variables])
+        layer.trainable_variables,
+        tape.gradient(loss, [v.value for v in layer.trainable_variables]),
     ):
         assert np.abs(gradient).max() > 0, variable.path
 
@@ -119,21 +128,26 @@ def test_every_weight_gets_a_gradient_from_the_start():
 def test_takes_maps_of_unknown_size():
     layer = bent(2)
     unknown = tf.function(
-        lambda x: layer(x), input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)]
+        lambda x: layer(x),
+        input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)],
     )
 
     np.testing.assert_allclose(unknown(MAP), layer(MAP), atol=1e-6)
 
 
 def test_saves_and_loads(tmp_path):
-    layer = DeformableConv2D(4, 5, 2, use_bias=False, kernel_initializer="he_normal", name="layer")
+    layer = DeformableConv2D(
+        4, 5, 2, use_bias=False, kernel_initializer="he_normal", name="layer"
+    )
     model = keras.Sequential([keras.Input((None, None, 3)), layer])
     layer.offset.bias.assign(np.random.default_rng(0).normal(size=50))
     model.save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0)
+    )
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
     assert model.output_shape == (None, None, None, 4)
 
@@ -145,7 +159,9 @@ def test_half_precision_stays_near_single(policy):
 
     result = half(MAP)
 
-    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix(
+        "mixed_"
+    )
     assert {weight.dtype for weight in half.weights} == {"float32"}
     np.testing.assert_allclose(np.asarray(result, "float32"), single(MAP), atol=0.05)
 

@@ -38,7 +38,11 @@ def _seeded():
 def test_every_weight_gets_a_gradient(make):
     layer = make()
     layer.build(MAP.shape)
-    target = np.random.default_rng(1).normal(size=layer.compute_output_shape(MAP.shape)).astype("float32")
+    target = (
+        np.random.default_rng(1)
+        .normal(size=layer.compute_output_shape(MAP.shape))
+        .astype("float32")
+    )
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(MAP) * target)
     gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
@@ -54,7 +58,9 @@ def test_saves_and_loads(make, tmp_path):
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0)
+    )
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
     assert model.output_shape[1:] == model.predict(MAP, verbose=0).shape[1:]
 
@@ -69,11 +75,15 @@ def test_computes_in_half_precision_with_float32_weights(make):
     assert {v.dtype for v in layer.trainable_variables} == {"float32"}
 
 
-@pytest.mark.parametrize("make", [lambda rate: LocalBlock(rate), lambda rate: GlobalBlock(2, 4, 2, rate)])
+@pytest.mark.parametrize(
+    "make", [lambda rate: LocalBlock(rate), lambda rate: GlobalBlock(2, 4, 2, rate)]
+)
 def test_drop_path_leaves_out_whole_samples_in_training_alone(make):
     layer, images = make(0.5), np.repeat(MAP[:1], 64, axis=0)
     layer.build(images.shape)
-    for weight in layer.trainable_variables:  # so that the branch is as large as its input
+    for (
+        weight
+    ) in layer.trainable_variables:  # so that the branch is as large as its input
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))
     branch = np.asarray(layer(images) - images)[0]
 
@@ -93,7 +103,10 @@ def test_channel_attention_weighs_channels():
     weights = np.asarray(layer(MAP)) / MAP
 
     squeeze, expand = layer.squeeze.kernel[0, 0], layer.expand.kernel[0, 0]
-    scores = sum(np.maximum(pooled @ squeeze, 0) @ np.asarray(expand) for pooled in (mean, maximum))
+    scores = sum(
+        np.maximum(pooled @ squeeze, 0) @ np.asarray(expand)
+        for pooled in (mean, maximum)
+    )
     expected = np.broadcast_to((1 / (1 + np.exp(-scores)))[:, None, None], MAP.shape)
     np.testing.assert_allclose(weights, expected, rtol=1e-4)
 
@@ -114,7 +127,9 @@ def test_spatial_attention_weighs_positions_by_maximum_then_mean():
 
     scores = np.asarray(layer.scores(MAP))[..., 0]
 
-    np.testing.assert_allclose(scores, 2 * MAP.max(-1) - MAP.mean(-1), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        scores, 2 * MAP.max(-1) - MAP.mean(-1), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_patch_merging_joins_down_then_right():
@@ -125,11 +140,19 @@ def test_patch_merging_joins_down_then_right():
 
     merged = np.asarray(layer(numbers)).reshape(-1)
 
-    assert merged.argsort().tolist() == [0, 2, 1, 3]  # joined as 0 2 1 3, and norm keeps their order
+    assert merged.argsort().tolist() == [
+        0,
+        2,
+        1,
+        3,
+    ]  # joined as 0 2 1 3, and norm keeps their order
 
 
 def test_forms_of_the_first_convolution():
-    dense, depthwise = InvertedResidualMlp(5), InvertedResidualMlp(5, convolution="depthwise")
+    dense, depthwise = (
+        InvertedResidualMlp(5),
+        InvertedResidualMlp(5, convolution="depthwise"),
+    )
     for layer in (dense, depthwise):
         layer.build(MAP.shape)
 

@@ -12,7 +12,9 @@ PIXELS = np.random.default_rng(0).integers(0, 4096, (2, 30, 20, 1)).astype("uint
 def test_each_image_by_itself():
     result = np.asarray(ImageStandardization()(PIXELS))
 
-    mean, deviation = (f(PIXELS, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.std))
+    mean, deviation = (
+        f(PIXELS, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.std)
+    )
     expected = (PIXELS - mean) / deviation
     np.testing.assert_allclose(result, expected, atol=1e-5)
     assert result.dtype == np.float32
@@ -25,7 +27,9 @@ def test_scale_and_offset_of_the_detector_do_not_count():
 
 
 def test_full_range_and_size_stay_exact():
-    image = np.tile(np.array([0, 65535], "uint16"), (1, 2000, 1000)).reshape(1, 2000, 2000, 1)
+    image = np.tile(np.array([0, 65535], "uint16"), (1, 2000, 1000)).reshape(
+        1, 2000, 2000, 1
+    )
 
     result = np.asarray(ImageStandardization()(image))
 
@@ -33,7 +37,9 @@ def test_full_range_and_size_stay_exact():
 
 
 def test_an_empty_image_becomes_zeros():
-    assert np.all(np.asarray(ImageStandardization()(np.full((1, 4, 4, 1), 9, "uint16"))) == 0)
+    assert np.all(
+        np.asarray(ImageStandardization()(np.full((1, 4, 4, 1), 9, "uint16"))) == 0
+    )
 
 
 def test_stays_float32_under_mixed_precision_and_saves(tmp_path):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from golden_files import GoldenModel
+
 from keras_medformers.layers import NystromAttention
 from keras_medformers.layers.nystrom_attention import pseudo_inverse
 
@@ -31,7 +31,8 @@ def original(name):
 
 @pytest.mark.parametrize(
     "name, case",
-    [("nystrom_attention", case) for case in ("64", "50", "batch")] + [("nystrom_attention_residual", "64")],
+    [("nystrom_attention", case) for case in ("64", "50", "batch")]
+    + [("nystrom_attention_residual", "64")],
 )
 def test_matches_the_original(name, case):
     layer, golden = original(name)
@@ -40,7 +41,10 @@ def test_matches_the_original(name, case):
 
     from_tokens, inverse, to_tokens = layer.factors(query, key, 16)
 
-    joined = [np.transpose(part, (0, 2, 1, 3)).reshape(len(x), -1, 128) for part in (query, key, value)]
+    joined = [
+        np.transpose(part, (0, 2, 1, 3)).reshape(len(x), -1, 128)
+        for part in (query, key, value)
+    ]
     golden.check(case, "to_qkv", np.concatenate(joined, axis=-1))
     golden.check(case, "attn1", from_tokens)
     golden.check(case, "attn2_inverse", inverse)
@@ -58,17 +62,25 @@ def test_more_iterations_approach_the_inverse():
 
 
 def test_as_many_landmarks_as_tokens_give_softmax_attention():
-    layer = NystromAttention(2, num_landmarks=15, pinv_iterations=30, residual_kernel_size=None)
+    layer = NystromAttention(
+        2, num_landmarks=15, pinv_iterations=30, residual_kernel_size=None
+    )
     tokens = MAP.reshape(2, 15, 16)
     layer.build(tokens.shape)
     # Distinct tokens that look at themselves, so that the map has an inverse.
-    layer.qkv.kernel.assign(np.concatenate([2 * np.eye(16), 2 * np.eye(16), np.eye(16)], axis=1))
+    layer.qkv.kernel.assign(
+        np.concatenate([2 * np.eye(16), 2 * np.eye(16), np.eye(16)], axis=1)
+    )
     query, key, value = (np.asarray(part) for part in layer.heads(tokens, 15))
     scores = np.exp(query @ key.swapaxes(2, 3) / np.sqrt(8))
     mixed = scores / scores.sum(-1, keepdims=True) @ value
-    expected = mixed.transpose(0, 2, 1, 3).reshape(2, 15, 16) @ np.asarray(layer.proj.kernel)
+    expected = mixed.transpose(0, 2, 1, 3).reshape(2, 15, 16) @ np.asarray(
+        layer.proj.kernel
+    )
 
-    np.testing.assert_allclose(layer(tokens), expected, atol=1e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        layer(tokens), expected, atol=1e-3 * np.abs(expected).max()
+    )
 
 
 def test_a_map_has_landmarks_by_its_longer_side_also_where_sizes_are_unknown():
@@ -78,7 +90,8 @@ def test_a_map_has_landmarks_by_its_longer_side_also_where_sizes_are_unknown():
     by_number.build(MAP.shape)
     by_number.set_weights(by_map.get_weights())
     unknown = tf.function(
-        lambda x: by_map(x), input_signature=[tf.TensorSpec((None, None, None, 16), tf.float32)]
+        lambda x: by_map(x),
+        input_signature=[tf.TensorSpec((None, None, None, 16), tf.float32)],
     )
 
     np.testing.assert_allclose(by_number(MAP), expected, atol=1e-6)
@@ -89,7 +102,8 @@ def test_pads_sequences_of_unknown_length():
     layer = NystromAttention(4, num_landmarks=4)
     tokens = MAP.reshape(2, 15, 16)
     unknown = tf.function(
-        lambda x: layer(x), input_signature=[tf.TensorSpec((None, None, 16), tf.float32)]
+        lambda x: layer(x),
+        input_signature=[tf.TensorSpec((None, None, 16), tf.float32)],
     )
 
     np.testing.assert_allclose(unknown(tokens), layer(tokens), atol=1e-5)
@@ -100,19 +114,24 @@ def test_every_weight_gets_a_gradient():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(MAP) ** 2)
     for variable, gradient in zip(
-        layer.trainable_variables, tape.gradient(loss, [v.value for v in layer.trainable_variables])
+        layer.trainable_variables,
+        tape.gradient(loss, [v.value for v in layer.trainable_variables]),
     ):
         assert np.abs(gradient).max() > 0, variable.path
 
 
 def test_saves_and_loads(tmp_path):
-    layer = NystromAttention(4, residual_kernel_size=5, pinv_iterations=4, dropout_rate=0.1, name="layer")
+    layer = NystromAttention(
+        4, residual_kernel_size=5, pinv_iterations=4, dropout_rate=0.1, name="layer"
+    )
     model = keras.Sequential([keras.Input((None, None, 16)), layer])
     model.save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0)
+    )
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
 
 
@@ -125,7 +144,9 @@ def test_half_precision_stays_near_single(policy):
 
     result = half(MAP)
 
-    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix(
+        "mixed_"
+    )
     np.testing.assert_allclose(np.asarray(result, "float32"), single(MAP), atol=0.05)
 
 
@@ -141,7 +162,11 @@ def test_drops_out_in_training_only():
     [
         ({"num_heads": 3}, MAP.shape, "num_heads=3"),
         ({"num_heads": 4}, (None, 15, 16), "num_landmarks"),
-        ({"num_heads": 4, "residual_kernel_size": 4}, MAP.shape, "residual_kernel_size=4"),
+        (
+            {"num_heads": 4, "residual_kernel_size": 4},
+            MAP.shape,
+            "residual_kernel_size=4",
+        ),
     ],
 )
 def test_refuses_what_does_not_fit(arguments, shape, message):

@@ -4,10 +4,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from golden_files import GoldenModel, recipe
-from keras_medformers.layers import PerformerAttention, performer_attention, redraw_random_features
-from keras_medformers.layers.performer_attention import linear_attention, relu_features, softmax_features
+
+from keras_medformers.layers import (
+    PerformerAttention,
+    performer_attention,
+    redraw_random_features,
+)
+from keras_medformers.layers.performer_attention import (
+    linear_attention,
+    relu_features,
+    softmax_features,
+)
 from keras_medformers.layers.random_features import orthogonal_features
 
 MAP = np.random.default_rng(0).normal(size=(2, 3, 4, 16)).astype("float32")
@@ -27,7 +35,10 @@ def test_kernels_match_the_original(golden, case, kernel):
     if kernel == "relu":
         features = relu_features(query, directions), relu_features(key, directions)
     else:
-        features = softmax_features(query, directions, True), softmax_features(key, directions, False)
+        features = (
+            softmax_features(query, directions, True),
+            softmax_features(key, directions, False),
+        )
 
     golden.check(case, f"{kernel}_q", features[0])
     golden.check(case, f"{kernel}_k", features[1])
@@ -44,16 +55,23 @@ def test_the_layer_is_the_kernels_between_dense_layers():
 
     directions = np.asarray(layer.projection)
     query, key = (
-        np.maximum(heads(dense) * 4**-0.25 @ directions.T, 0) + 1e-3 for dense in (layer.query, layer.key)
+        np.maximum(heads(dense) * 4**-0.25 @ directions.T, 0) + 1e-3
+        for dense in (layer.query, layer.key)
     )
     weights = query @ key.swapaxes(2, 3)
     mixed = weights / weights.sum(-1, keepdims=True) @ heads(layer.value)
-    expected = mixed.transpose(0, 2, 1, 3).reshape(2, 3, 4, 16) @ np.asarray(layer.proj.kernel)
+    expected = mixed.transpose(0, 2, 1, 3).reshape(2, 3, 4, 16) @ np.asarray(
+        layer.proj.kernel
+    )
 
-    np.testing.assert_allclose(result, expected, atol=TOLERANCE * np.abs(expected).max())
+    np.testing.assert_allclose(
+        result, expected, atol=TOLERANCE * np.abs(expected).max()
+    )
 
 
-def test_but_for_its_constant_the_softmax_kernel_comes_near_softmax_attention(monkeypatch):
+def test_but_for_its_constant_the_softmax_kernel_comes_near_softmax_attention(
+    monkeypatch,
+):
     monkeypatch.setattr(performer_attention, "SOFTMAX_EPSILON", 0.0)
     rng = np.random.default_rng(0)
     query, key, value = 0.5 * rng.normal(size=(3, 1, 1, 20, 32)).astype("float32")
@@ -61,11 +79,16 @@ def test_but_for_its_constant_the_softmax_kernel_comes_near_softmax_attention(mo
     scores = np.exp(query @ key.swapaxes(2, 3) / np.sqrt(32))
     expected = scores / scores.sum(-1, keepdims=True) @ value
 
-    features = softmax_features(query, directions, True), softmax_features(key, directions, False)
+    features = (
+        softmax_features(query, directions, True),
+        softmax_features(key, directions, False),
+    )
     result = np.asarray(linear_attention(*features, value))
 
     uniform = value.mean(axis=2, keepdims=True)
-    assert np.square(result - expected).mean() < 0.1 * np.square(uniform - expected).mean()
+    assert (
+        np.square(result - expected).mean() < 0.1 * np.square(uniform - expected).mean()
+    )
 
 
 @pytest.mark.parametrize("features, dim", [(5, 4), (16, 8), (44, 16), (110, 32)])
@@ -79,7 +102,9 @@ def test_directions_are_those_of_the_golden_files_rule(features, dim):
     np.testing.assert_allclose(block @ block.T, dim * np.eye(dim), atol=1e-12)
 
 
-@pytest.mark.parametrize("channels, features", [(32, 5), (64, 16), (128, 44), (256, 110)])
+@pytest.mark.parametrize(
+    "channels, features", [(32, 5), (64, 16), (128, 44), (256, 110)]
+)
 def test_number_of_features_of_eight_heads(channels, features):
     layer = PerformerAttention(8)
     layer.build((None, None, None, channels))
@@ -89,7 +114,9 @@ def test_number_of_features_of_eight_heads(channels, features):
 
 
 def test_redraws_by_seed_and_each_layer_differently():
-    model = keras.Sequential([keras.Input(MAP.shape[1:]), PerformerAttention(4), PerformerAttention(4)])
+    model = keras.Sequential(
+        [keras.Input(MAP.shape[1:]), PerformerAttention(4), PerformerAttention(4)]
+    )
     first, second = model.layers
 
     def directions():
@@ -124,7 +151,9 @@ def test_no_tensor_grows_with_the_square_of_the_tokens(kernel):
     tokens = 1009
     layer = PerformerAttention(2, kernel=kernel)
     layer.build((1, tokens, 8))
-    x = tf.constant(np.random.default_rng(0).normal(size=(1, tokens, 8)).astype("float32"))
+    x = tf.constant(
+        np.random.default_rng(0).normal(size=(1, tokens, 8)).astype("float32")
+    )
 
     @tf.function
     def gradient():
@@ -134,7 +163,11 @@ def test_no_tensor_grows_with_the_square_of_the_tokens(kernel):
         return tape.gradient(loss, x)
 
     graph = gradient.get_concrete_function().graph
-    shapes = [output.shape for operation in graph.get_operations() for output in operation.outputs]
+    shapes = [
+        output.shape
+        for operation in graph.get_operations()
+        for output in operation.outputs
+    ]
     sizes = [np.prod(shape.as_list()) for shape in shapes if shape.is_fully_defined()]
     assert len(sizes) > 20
     assert max(sizes) <= tokens * 8 * 4
@@ -146,7 +179,8 @@ def test_every_weight_gets_a_gradient(kernel):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(MAP) ** 2)
     for variable, gradient in zip(
-        layer.trainable_variables, tape.gradient(loss, [v.value for v in layer.trainable_variables])
+        layer.trainable_variables,
+        tape.gradient(loss, [v.value for v in layer.trainable_variables]),
     ):
         assert np.abs(gradient).max() > 0, variable.path
 
@@ -156,18 +190,24 @@ def test_a_sequence_is_a_map_in_rows():
 
     result = layer(MAP)
 
-    np.testing.assert_array_equal(layer(MAP.reshape(2, 12, 16)), np.reshape(result, (2, 12, 16)))
+    np.testing.assert_array_equal(
+        layer(MAP.reshape(2, 12, 16)), np.reshape(result, (2, 12, 16))
+    )
 
 
 @pytest.mark.parametrize("kernel", ["relu", "softmax"])
 def test_saves_and_loads_with_its_directions(kernel, tmp_path):
-    layer = PerformerAttention(4, kernel=kernel, num_features=7, dropout_rate=0.2, name="layer")
+    layer = PerformerAttention(
+        4, kernel=kernel, num_features=7, dropout_rate=0.2, name="layer"
+    )
     model = keras.Sequential([keras.Input((None, None, 16)), layer])
     model.save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(MAP, verbose=0), model.predict(MAP, verbose=0)
+    )
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
 
 
@@ -183,7 +223,9 @@ def test_half_precision_stays_near_single(policy, kernel):
 
     result = half(many)
 
-    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix(
+        "mixed_"
+    )
     assert {weight.dtype for weight in half.weights} == {"float32"}
     expected = np.asarray(single(many))
     error = np.abs(np.asarray(result, "float32") - expected).mean()

@@ -11,7 +11,9 @@ POSITION = np.random.default_rng(0).normal(size=(1, 1 + 14 * 14, 8)).astype("flo
 
 
 def model_of(tokens, grid):
-    model = keras.Sequential([keras.Input((tokens, 4)), PositionEmbedding(grid, name="position_embedding")])
+    model = keras.Sequential(
+        [keras.Input((tokens, 4)), PositionEmbedding(grid, name="position_embedding")]
+    )
     return model, model.get_layer("position_embedding")
 
 
@@ -34,7 +36,9 @@ def test_each_token_gets_its_vector():
 def test_resampling_is_that_of_pytorch(grid):
     torch = pytest.importorskip("torch")
     image = torch.tensor(POSITION[:, 1:].reshape(1, 14, 14, 8)).permute(0, 3, 1, 2)
-    image = torch.nn.functional.interpolate(image, size=grid, mode="bicubic", antialias=True)
+    image = torch.nn.functional.interpolate(
+        image, size=grid, mode="bicubic", antialias=True
+    )
     expected = image.permute(0, 2, 3, 1).reshape(1, -1, 8).numpy()
 
     resampled = np.asarray(resample_positions(POSITION, grid, 1))
@@ -57,7 +61,9 @@ def test_weights_of_another_map_size_are_resampled_on_loading(tmp_path):
 
     model.load_weights(tmp_path / "small.weights.h5")
 
-    np.testing.assert_allclose(layer.position, resample_positions(position, (4, 5), 1), rtol=1e-6)
+    np.testing.assert_allclose(
+        layer.position, resample_positions(position, (4, 5), 1), rtol=1e-6
+    )
 
 
 def test_weights_of_the_same_length_stay_bit_for_bit(tmp_path):
@@ -94,7 +100,9 @@ def test_saves_and_loads_with_its_grid(tmp_path):
     model, layer = model_of(7, (2, 3))
     model.save(tmp_path / "model.keras")
 
-    loaded = keras.models.load_model(tmp_path / "model.keras").get_layer("position_embedding")
+    loaded = keras.models.load_model(tmp_path / "model.keras").get_layer(
+        "position_embedding"
+    )
 
     assert loaded.grid == (2, 3)
     np.testing.assert_array_equal(loaded.position, layer.position)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from golden_files import GoldenModel
+
 from keras_medformers.layers import ReAttention, TransformerBlock
 
 
@@ -16,7 +16,10 @@ def set_re_attention(layer, weights, prefix=""):
     set_dense(layer.proj, weights, f"{prefix}proj")
     layer.head_mixing.assign(weights[f"{prefix}reatten_matrix.weight"][:, :, 0, 0].T)
     layer.head_bias.assign(weights[f"{prefix}reatten_matrix.bias"])
-    norm = [f"{prefix}var_norm.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+    norm = [
+        f"{prefix}var_norm.{part}"
+        for part in ("weight", "bias", "running_mean", "running_var")
+    ]
     layer.norm.set_weights([weights[name] for name in norm])
 
 

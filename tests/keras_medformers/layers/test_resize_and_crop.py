@@ -8,13 +8,27 @@ from PIL import Image
 
 from keras_medformers.layers import ResizeAndCrop
 
-SIZES = [(450, 600), (601, 451), (301, 1003), (143, 76), (100, 143), (256, 256), (224, 224)]
+SIZES = [
+    (450, 600),
+    (601, 451),
+    (301, 1003),
+    (143, 76),
+    (100, 143),
+    (256, 256),
+    (224, 224),
+]
 
 
 def photograph(height, width):
     """Smooth shading, hard edges and grain."""
     rows, columns = np.mgrid[:height, :width]
-    image = np.stack([128 + 60 * np.sin(columns / 17 + c) + 50 * np.cos(rows / 23) for c in range(3)], -1)
+    image = np.stack(
+        [
+            128 + 60 * np.sin(columns / 17 + c) + 50 * np.cos(rows / 23)
+            for c in range(3)
+        ],
+        -1,
+    )
     image[height // 3 : height // 2, width // 4 : width // 2] = 200, 30, 60
     image += np.random.default_rng(0).normal(0, 12, image.shape)
     return image.clip(0, 255).astype("uint8")
@@ -26,7 +40,9 @@ def by_pillow(image, resize_to, crop_to):
     height, width = resize_to * height // shorter, resize_to * width // shorter
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     left, top = round((width - crop_to) / 2), round((height - crop_to) / 2)
-    return np.asarray(resized.crop((left, top, left + crop_to, top + crop_to)), "float32")
+    return np.asarray(
+        resized.crop((left, top, left + crop_to, top + crop_to)), "float32"
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -62,7 +78,10 @@ def test_same_values_in_a_dataset_that_does_not_know_the_size():
 
 
 def test_whole_batches_at_once():
-    layer, images = ResizeAndCrop(64, 56), np.stack([photograph(80, 90), 255 - photograph(80, 90)])
+    layer, images = (
+        ResizeAndCrop(64, 56),
+        np.stack([photograph(80, 90), 255 - photograph(80, 90)]),
+    )
 
     together = np.asarray(layer(images))
 

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_medformers.layers import Mlp, PositionEmbedding, ReAttention, SelfAttention, TransformerBlock
+from keras_medformers.layers import (
+    Mlp,
+    PositionEmbedding,
+    ReAttention,
+    SelfAttention,
+    TransformerBlock,
+)
 
 TOKENS = np.random.default_rng(0).normal(size=(2, 6, 10)).astype("float32")
 
@@ -16,7 +22,12 @@ LAYERS = [
     lambda **kwargs: PositionEmbedding(**kwargs),
     lambda **kwargs: TransformerBlock(4, 16, attention="mhsa", **kwargs),
     lambda **kwargs: TransformerBlock(
-        4, 16, attention="mhra", attention_config={"head_dim": 5}, branch_scale=0.5, **kwargs
+        4,
+        16,
+        attention="mhra",
+        attention_config={"head_dim": 5},
+        branch_scale=0.5,
+        **kwargs,
     ),
 ]
 
@@ -26,7 +37,9 @@ def test_every_weight_gets_a_gradient(make):
     layer = make()
     target = np.random.default_rng(1).normal(size=TOKENS.shape).astype("float32")
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum((layer(TOKENS, training=True) if _trains(layer) else layer(TOKENS)) * target)
+        loss = tf.reduce_sum(
+            (layer(TOKENS, training=True) if _trains(layer) else layer(TOKENS)) * target
+        )
     gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
 
     # A bias before BatchNorm only moves the mean that BatchNorm takes away.
@@ -47,7 +60,9 @@ def test_saves_and_loads(make, tmp_path):
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
-    np.testing.assert_array_equal(loaded.predict(TOKENS, verbose=0), model.predict(TOKENS, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(TOKENS, verbose=0), model.predict(TOKENS, verbose=0)
+    )
     assert loaded.layers[0].get_config() == model.layers[0].get_config()
 
 
@@ -68,7 +83,9 @@ def test_re_attention_in_training_equals_a_convolution_and_batch_norm():
     rng = np.random.default_rng(2)
     for variable in (layer.head_bias, layer.norm.gamma, layer.norm.beta):
         variable.assign(rng.normal(size=4))
-    layer.qkv.kernel.assign(rng.normal(size=layer.qkv.kernel.shape))  # maps that are not uniform
+    layer.qkv.kernel.assign(
+        rng.normal(size=layer.qkv.kernel.shape)
+    )  # maps that are not uniform
     softmax = SelfAttention.transform_attention
     layer.transform_attention = lambda maps, training: softmax(layer, maps, training)
     maps, _ = layer.attend(TOKENS)
@@ -80,17 +97,27 @@ def test_re_attention_in_training_equals_a_convolution_and_batch_norm():
 
     def plain(maps):
         mixed = tf.einsum("bhqk,hg->bgqk", maps, layer.head_mixing.value)
-        return norm(mixed + tf.reshape(layer.head_bias.value, (1, 4, 1, 1)), training=True)
+        return norm(
+            mixed + tf.reshape(layer.head_bias.value, (1, 4, 1, 1)), training=True
+        )
 
-    ours, our_gradient = _value_and_gradient(lambda x: layer.transform_attention(x, True), maps)
+    ours, our_gradient = _value_and_gradient(
+        lambda x: layer.transform_attention(x, True), maps
+    )
     theirs, their_gradient = _value_and_gradient(plain, maps)
 
     np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
     # Both are defined on maps whose rows sum to 1, so gradients agree along such changes.
-    centred = [g - np.mean(g, -1, keepdims=True) for g in (our_gradient, their_gradient)]
-    np.testing.assert_allclose(centred[0], centred[1], atol=1e-3 * np.abs(centred[1]).max())
+    centred = [
+        g - np.mean(g, -1, keepdims=True) for g in (our_gradient, their_gradient)
+    ]
+    np.testing.assert_allclose(
+        centred[0], centred[1], atol=1e-3 * np.abs(centred[1]).max()
+    )
     np.testing.assert_allclose(layer.norm.moving_mean, norm.moving_mean, rtol=1e-5)
-    np.testing.assert_allclose(layer.norm.moving_variance, norm.moving_variance, rtol=1e-4)
+    np.testing.assert_allclose(
+        layer.norm.moving_variance, norm.moving_variance, rtol=1e-4
+    )
 
 
 def _value_and_gradient(function, maps):
@@ -113,7 +140,9 @@ def test_frozen_re_attention_keeps_its_statistics():
     assert np.all(np.asarray(layer.norm.moving_variance) == 1)
 
 
-@pytest.mark.parametrize("arguments", [{"num_heads": 0}, {"num_heads": 2, "head_dim": 0}])
+@pytest.mark.parametrize(
+    "arguments", [{"num_heads": 0}, {"num_heads": 2, "head_dim": 0}]
+)
 def test_refuses_sizes_below_one(arguments):
     with pytest.raises(ValueError, match="at least 1"):
         SelfAttention(**arguments)

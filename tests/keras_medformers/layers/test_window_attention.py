@@ -19,10 +19,16 @@ MAP = np.random.default_rng(0).normal(size=(2, 8, 12, 6)).astype("float32")
 def attend_one_by_one(layer, feature_map, window, shift):
     """The attention of one query after the other, over those keys that share its window and its side."""
     height, width, channels = feature_map.shape
-    kernel, bias = (np.asarray(w, "float64") for w in (layer.qkv.kernel, layer.qkv.bias))
+    kernel, bias = (
+        np.asarray(w, "float64") for w in (layer.qkv.kernel, layer.qkv.bias)
+    )
     heads = layer.num_heads
-    qkv = (feature_map @ kernel + bias).reshape(height, width, 3, heads, channels // heads)
-    table = np.asarray(layer.relative_position_bias).reshape(2 * window - 1, 2 * window - 1, heads)
+    qkv = (feature_map @ kernel + bias).reshape(
+        height, width, 3, heads, channels // heads
+    )
+    table = np.asarray(layer.relative_position_bias).reshape(
+        2 * window - 1, 2 * window - 1, heads
+    )
 
     def group(size, position):
         """Window of a position after the roll, and whether the roll carried it over the edge."""
@@ -34,16 +40,20 @@ def attend_one_by_one(layer, feature_map, window, shift):
         keys = [
             (r, c)
             for r, c in np.ndindex(height, width)
-            if group(height, r) == group(height, row) and group(width, c) == group(width, column)
+            if group(height, r) == group(height, row)
+            and group(width, c) == group(width, column)
         ]
         for head in range(heads):
             query = qkv[row, column, 0, head] / np.sqrt(channels // heads)
             scores = [
-                query @ qkv[r, c, 1, head] + table[row - r + window - 1, column - c + window - 1, head]
+                query @ qkv[r, c, 1, head]
+                + table[row - r + window - 1, column - c + window - 1, head]
                 for r, c in keys
             ]
             weights = np.exp(scores - np.max(scores))
-            mixed = (weights / weights.sum()) @ np.array([qkv[r, c, 2, head] for r, c in keys])
+            mixed = (weights / weights.sum()) @ np.array(
+                [qkv[r, c, 2, head] for r, c in keys]
+            )
             result[row, column, head * len(mixed) : (head + 1) * len(mixed)] = mixed
     return result @ np.asarray(layer.proj.kernel) + np.asarray(layer.proj.bias)
 

@@ -15,12 +15,19 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (2, *SHAPE)).astype("float32")
 @pytest.fixture(scope="module")
 def small():
     keras.utils.set_random_seed(0)
-    return keras_medformers.create_model("scopeformer_backbone", input_shape=SHAPE, backbone="vgg16")
+    return keras_medformers.create_model(
+        "scopeformer_backbone", input_shape=SHAPE, backbone="vgg16"
+    )
 
 
 def test_backbone_map_pool_and_head(small):
     assert [layer.name for layer in small.layers] == [
-        "image", "vgg16", "vgg16_map", "feature_map", "pool", "head"
+        "image",
+        "vgg16",
+        "vgg16_map",
+        "feature_map",
+        "pool",
+        "head",
     ]
     assert small.output.shape == (None, 6)
     assert len(small.trainable_variables) == 2 * 13 + 2  # nothing is frozen by default
@@ -34,7 +41,9 @@ def test_splits_and_comes_back_from_a_file(small, tmp_path):
     extractor, rest = split_backbones(small)
     expected = small.predict(IMAGES, verbose=0)
     np.testing.assert_allclose(
-        rest.predict(extractor.predict(IMAGES, verbose=0), verbose=0), expected, atol=1e-5
+        rest.predict(extractor.predict(IMAGES, verbose=0), verbose=0),
+        expected,
+        atol=1e-5,
     )
 
     small.save(tmp_path / "model.keras")
@@ -58,13 +67,20 @@ def test_takes_a_file_alone_or_in_a_list(tmp_path, in_a_list):
     )
 
     found = model.get_layer("vgg16").get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(backbone.get_weights(), found, strict=True))
-    assert [variable.path for variable in model.trainable_variables] == ["head/kernel", "head/bias"]
+    assert all(
+        np.array_equal(a, b) for a, b in zip(backbone.get_weights(), found, strict=True)
+    )
+    assert [variable.path for variable in model.trainable_variables] == [
+        "head/kernel",
+        "head/bias",
+    ]
 
 
 def test_refuses_an_unknown_backbone():
     with pytest.raises(ValueError, match="'vgg61'.*Did you mean .*'vgg16'"):
-        keras_medformers.create_model("scopeformer_backbone", input_shape=SHAPE, backbone="vgg61")
+        keras_medformers.create_model(
+            "scopeformer_backbone", input_shape=SHAPE, backbone="vgg61"
+        )
 
 
 def test_pictures_keep_their_levels():
@@ -76,7 +92,9 @@ def test_pictures_keep_their_levels():
 
     assert prepared.shape == (1, 56, 56, 3)
     # The shorter side of 64 stays as it is, so the middle is the picture's own.
-    np.testing.assert_allclose(prepared[:, 1:-1, 1:-1], picture[:, 5:59, 21:75], atol=1e-3)
+    np.testing.assert_allclose(
+        prepared[:, 1:-1, 1:-1], picture[:, 5:59, 21:75], atol=1e-3
+    )
     np.testing.assert_allclose(np.asarray(layer(flat)), 200, rtol=1e-6)
     assert layer.get_layer("rescale")(picture).dtype == "float32"
 

@@ -24,7 +24,9 @@ def vgg_files(tmp_path_factory):
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=SHAPE)
     paths = [folder / name for name in ("vgg16.h5", "vgg16.weights.h5", "vgg16.keras")]
     for path in paths:
-        model.save_weights(path) if path.name.endswith(".weights.h5") else model.save(path)
+        model.save_weights(path) if path.name.endswith(".weights.h5") else model.save(
+            path
+        )
     return model.get_weights(), paths
 
 
@@ -33,11 +35,15 @@ def test_takes_files_of_every_kind(vgg_files):
 
     for path in paths:
         found = build_backbone("vgg16", SHAPE, weights=path).get_weights()
-        assert all(np.array_equal(a, b) for a, b in zip(weights, found, strict=True)), path.name
+        assert all(np.array_equal(a, b) for a, b in zip(weights, found, strict=True)), (
+            path.name
+        )
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
-def test_a_file_of_another_backbone_names_the_first_variable_that_does_not_fit(vgg_files, kind):
+def test_a_file_of_another_backbone_names_the_first_variable_that_does_not_fit(
+    vgg_files, kind
+):
     path = vgg_files[1][kind]
     message = (
         rf"{path.name} does not hold weights of 'vgg19' without top: variable 'block3_conv4/kernel' has "
@@ -63,18 +69,24 @@ def test_a_broken_file_is_refused(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"no weights")
 
-    with pytest.raises(ValueError, match=f"{name} does not hold weights of 'vgg16' without top"):
+    with pytest.raises(
+        ValueError, match=f"{name} does not hold weights of 'vgg16' without top"
+    ):
         build_backbone("vgg16", SHAPE, weights=path)
 
 
 @pytest.mark.slow
-def test_efficientnet_is_the_same_whichever_way_its_file_comes_in(tmp_path, monkeypatch):
+def test_efficientnet_is_the_same_whichever_way_its_file_comes_in(
+    tmp_path, monkeypatch
+):
     """Released files store deviations as variances; only weights="imagenet" makes up for it in Keras."""
     cache = tmp_path / "models"
     cache.mkdir()
     path = cache / "efficientnetb5_notop.weights.h5"
     keras.utils.set_random_seed(0)
-    model = keras.applications.EfficientNetB5(include_top=False, weights=None, input_shape=SHAPE)
+    model = keras.applications.EfficientNetB5(
+        include_top=False, weights=None, input_shape=SHAPE
+    )
     normalization = model.get_layer(index=2)
     assert isinstance(normalization, keras.layers.Normalization)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -92,11 +104,17 @@ def test_efficientnet_is_the_same_whichever_way_its_file_comes_in(tmp_path, monk
     by_name = build_backbone("efficientnetb5", SHAPE, weights="imagenet")
 
     np.testing.assert_allclose(
-        by_path.predict(PIXELS, verbose=0), by_name.predict(PIXELS, verbose=0), rtol=1e-6
+        by_path.predict(PIXELS, verbose=0),
+        by_name.predict(PIXELS, verbose=0),
+        rtol=1e-6,
     )
-    scaled = keras.Model(by_path.input, by_path.get_layer("efficientnetb5_normalization_1").output)
+    scaled = keras.Model(
+        by_path.input, by_path.get_layer("efficientnetb5_normalization_1").output
+    )
     expected = (PIXELS / 255 - mean) / std
-    np.testing.assert_allclose(scaled.predict(PIXELS, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        scaled.predict(PIXELS, verbose=0), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_offline_error_lists_every_missing_file_with_its_hash(tmp_path, monkeypatch):
@@ -107,10 +125,19 @@ def test_offline_error_lists_every_missing_file_with_its_hash(tmp_path, monkeypa
 
     monkeypatch.setattr(keras.applications, "Xception", no_network)
     with pytest.raises(FileNotFoundError) as error:
-        imagenet_weights_files(["xception", "densenet201", "xception_block13", "convnexttiny"])
-    for name, kind in (("xception", "md5"), ("densenet201", "md5"), ("convnexttiny", "sha256")):
+        imagenet_weights_files(
+            ["xception", "densenet201", "xception_block13", "convnexttiny"]
+        )
+    for name, kind in (
+        ("xception", "md5"),
+        ("densenet201", "md5"),
+        ("convnexttiny", "sha256"),
+    ):
         spec = BACKBONES[name]
-        assert f"{tmp_path / 'models' / spec.weights_file}  ({kind} {spec.digest})" in str(error.value)
+        assert (
+            f"{tmp_path / 'models' / spec.weights_file}  ({kind} {spec.digest})"
+            in str(error.value)
+        )
     assert str(error.value).count("xception_weights") == 1
 
 
@@ -123,7 +150,9 @@ def test_missing_files_of_all_instances_are_listed_at_once(tmp_path, monkeypatch
     monkeypatch.setattr(keras.applications, "VGG16", no_network)
     image = keras.Input(SHAPE)
     with pytest.raises(FileNotFoundError) as error:
-        backbones.backbone_maps(image, ["vgg16", "vgg19", "xception"], ["imagenet", None, "imagenet"])
+        backbones.backbone_maps(
+            image, ["vgg16", "vgg19", "xception"], ["imagenet", None, "imagenet"]
+        )
     assert str(error.value).count("notop.h5") == 2
 
 

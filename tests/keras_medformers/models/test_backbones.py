@@ -57,14 +57,15 @@ def test_scales_its_input_as_the_application_does(name, tmp_path):
 
 def test_every_cnn_of_keras_applications_is_there():
     constructors = {
-        name for name in dir(keras.applications)
+        name
+        for name in dir(keras.applications)
         if name[0].isupper() and callable(getattr(keras.applications, name))
     }
 
     assert {spec.constructor for spec in BACKBONES.values()} == constructors
-    assert {name for name, spec in BACKBONES.items() if spec.constructor.lower() != name} == {
-        "xception_block13"
-    }
+    assert {
+        name for name, spec in BACKBONES.items() if spec.constructor.lower() != name
+    } == {"xception_block13"}
 
 
 @pytest.mark.slow
@@ -79,12 +80,18 @@ def test_block_13_of_xception_takes_the_whole_ones_weights(tmp_path):
     assert block13.output_shape == (None, 2, 2, 1024)
     ends = keras.Model(whole.input, whole.get_layer("xception_block14_sepconv1").input)
     np.testing.assert_allclose(
-        block13.predict(PIXELS, verbose=0), ends.predict(PIXELS, verbose=0), rtol=1e-5, atol=1e-5
+        block13.predict(PIXELS, verbose=0),
+        ends.predict(PIXELS, verbose=0),
+        rtol=1e-5,
+        atol=1e-5,
     )
     again = tmp_path / "block13.weights.h5"
     block13.save_weights(again)
     reloaded = build_backbone("xception_block13", SHAPE, weights=again).get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(reloaded, block13.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(reloaded, block13.get_weights(), strict=True)
+    )
 
 
 def test_every_layer_carries_the_instances_name_whatever_was_built_before():
@@ -121,13 +128,21 @@ def test_frozen_backbone_has_nothing_to_train():
 
 
 def test_a_trained_backbones_weights_go_into_another_model(tmp_path):
-    classifier = keras_medformers.create_model("scopeformer_backbone", input_shape=SHAPE, backbone="vgg16")
+    classifier = keras_medformers.create_model(
+        "scopeformer_backbone", input_shape=SHAPE, backbone="vgg16"
+    )
     path = tmp_path / "vgg16.weights.h5"
 
     save_backbone_weights(classifier, path)
     model = keras_medformers.create_model(
-        "scopeformer", input_shape=SHAPE, backbones=["vgg16", "vgg16"], feature_size=4, num_layers=1,
-        mlp_dim=4, num_heads=2, backbone_weights=[None, path],
+        "scopeformer",
+        input_shape=SHAPE,
+        backbones=["vgg16", "vgg16"],
+        feature_size=4,
+        num_layers=1,
+        mlp_dim=4,
+        num_heads=2,
+        backbone_weights=[None, path],
     )
 
     assert backbone_instances(classifier) == ("vgg16",)

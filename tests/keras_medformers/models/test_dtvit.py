@@ -8,7 +8,14 @@ import pytest
 
 import keras_medformers
 
-TINY = dict(input_shape=(32, 32, 3), patch_size=8, num_layers=2, embed_dim=24, mlp_dim=32, num_heads=4)
+TINY = dict(
+    input_shape=(32, 32, 3),
+    patch_size=8,
+    num_layers=2,
+    embed_dim=24,
+    mlp_dim=32,
+    num_heads=4,
+)
 IMAGES = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype("float32")
 
 
@@ -28,7 +35,11 @@ def count(name, **settings):
 
 @pytest.mark.parametrize(
     "name, encoder, dim",
-    [("base", 85_798_656, 768), ("large", 303_301_632, 1024), ("huge", 630_764_800, 1280)],
+    [
+        ("base", 85_798_656, 768),
+        ("large", 303_301_632, 1024),
+        ("huge", 630_764_800, 1280),
+    ],
 )
 def test_counts_of_both_versions(name, encoder, dim):
     hidden = dim // 2
@@ -47,17 +58,23 @@ def test_logits_by_task():
     outputs = build()(IMAGES)
 
     assert {task: logits.shape for task, logits in outputs.items()} == {
-        "hemorrhage": (4, 2), "location": (4, 3),
+        "hemorrhage": (4, 2),
+        "location": (4, 3),
     }
 
 
 def test_both_decoders_read_the_class_token_of_one_encoder():
     model = build()
-    features = keras.Model(model.input, model.get_layer("class_features").output)(IMAGES)
+    features = keras.Model(model.input, model.get_layer("class_features").output)(
+        IMAGES
+    )
     outputs = model(IMAGES)
 
     for task in ("hemorrhage", "location"):
-        hidden, head = model.get_layer(f"{task}_head_hidden"), model.get_layer(f"{task}_head")
+        hidden, head = (
+            model.get_layer(f"{task}_head_hidden"),
+            model.get_layer(f"{task}_head"),
+        )
         assert hidden.kernel.shape == (24, 12)
         x = np.asarray(features) @ np.asarray(hidden.kernel) + np.asarray(hidden.bias)
         exact_gelu = x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
@@ -79,7 +96,9 @@ def test_the_small_one_reads_tokens_from_convolutions_the_papers_from_patches():
     for name, convolutions in stems.items():
         with keras.StatelessScope(initialize_variables=False):
             model = keras_medformers.create_model(f"dtvit_{name}")
-        found = [layer.name for layer in model.layers if layer.name.startswith("stem_conv")]
+        found = [
+            layer.name for layer in model.layers if layer.name.startswith("stem_conv")
+        ]
         assert len(found) == convolutions, name
 
 
@@ -90,7 +109,9 @@ def test_other_tasks_and_none():
 
 @pytest.mark.parametrize("num_classes", [2, {"hemorrhage": 0}])
 def test_refuses_classes_that_are_not_by_task(num_classes):
-    with pytest.raises(ValueError, match="`num_classes` .*'hemorrhage': 2.*Received: num_classes="):
+    with pytest.raises(
+        ValueError, match="`num_classes` .*'hemorrhage': 2.*Received: num_classes="
+    ):
         build(num_classes)
 
 
@@ -107,7 +128,10 @@ def test_round_trip_through_a_file(tmp_path):
 def test_training_lowers_both_losses_and_moves_every_weight():
     model = build()
     before = model.get_weights()
-    losses = {task: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for task in model.output}
+    losses = {
+        task: keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        for task in model.output
+    }
     labels = {"hemorrhage": np.array([0, 1, 1, 1]), "location": np.array([0, 0, 1, 2])}
     model.compile(keras.optimizers.Adam(1e-3), losses, run_eagerly=True)
 
@@ -117,7 +141,11 @@ def test_training_lowers_both_losses_and_moves_every_weight():
     last = model.evaluate(IMAGES, labels, return_dict=True, verbose=0)
 
     assert all(last[f"{task}_loss"] < first[f"{task}_loss"] for task in labels)
-    still = [v.path for v, old in zip(model.weights, before, strict=True) if np.array_equal(v, old)]
+    still = [
+        v.path
+        for v, old in zip(model.weights, before, strict=True)
+        if np.array_equal(v, old)
+    ]
     assert still == []
 
 

@@ -27,7 +27,10 @@ def count(variables):
 # Table 3: 2.80 and 2.89 million. Each deformable convolution adds one of 18 channels and their biases.
 @pytest.mark.parametrize(
     "name, parameters",
-    [("gmic", 2_800_050), ("def_gmic", 2_800_050 + (64 + 128 + 128 + 256) * 9 * 18 + 4 * 18)],
+    [
+        ("gmic", 2_800_050),
+        ("def_gmic", 2_800_050 + (64 + 128 + 128 + 256) * 9 * 18 + 4 * 18),
+    ],
 )
 def test_full_size_counts_and_shapes(name, parameters):
     model = create_model(name)
@@ -45,7 +48,11 @@ def test_no_layer_or_weight_has_an_automatic_name(name):
     automatic = re.compile(rf"(^|.*/)({classes})(_\d+)?(/.*|$)")
 
     paths = [weight.path for weight in model.weights]
-    assert [name for name in [layer.name for layer in model.layers] + paths if automatic.match(name)] == []
+    assert [
+        name
+        for name in [layer.name for layer in model.layers] + paths
+        if automatic.match(name)
+    ] == []
     assert len(set(paths)) == len(paths)
 
 
@@ -54,15 +61,23 @@ def test_five_convolutional_stages_of_hct_are_gmic():
     hct.set_weights(gmic.get_weights())
 
     np.testing.assert_array_equal(hct(IMAGES), gmic(IMAGES))
-    assert [weight.path for weight in hct.weights] == [weight.path for weight in gmic.weights]
+    assert [weight.path for weight in hct.weights] == [
+        weight.path for weight in gmic.weights
+    ]
 
 
 def test_first_convolutions_of_the_last_two_stages_are_deformable():
     model = build("def_gmic")
 
-    names = [layer.name for layer in model.layers if isinstance(layer, DeformableConv2D)]
+    names = [
+        layer.name for layer in model.layers if isinstance(layer, DeformableConv2D)
+    ]
 
-    assert names == [f"conv_stage_{stage}_block_{block}_conv1" for stage in (3, 4) for block in (0, 1)]
+    assert names == [
+        f"conv_stage_{stage}_block_{block}_conv1"
+        for stage in (3, 4)
+        for block in (0, 1)
+    ]
 
 
 def test_before_training_def_gmic_is_gmic():
@@ -74,7 +89,9 @@ def test_before_training_def_gmic_is_gmic():
 
     expected = np.asarray(gmic(IMAGES))
 
-    np.testing.assert_allclose(def_gmic(IMAGES), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        def_gmic(IMAGES), expected, atol=1e-5 * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("name", ["gmic", "def_gmic"])
@@ -109,7 +126,9 @@ def test_def_gmic_in_mixed_precision_stays_near_single():
 def test_a_step_lowers_the_loss(name):
     model = build(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-5), loss, run_eagerly=True)  # tracing takes longer than the steps
+    model.compile(
+        keras.optimizers.Adam(1e-5), loss, run_eagerly=True
+    )  # tracing takes longer than the steps
 
     losses = [model.train_on_batch(IMAGES, np.array([0, 1])) for _ in range(3)]
 
@@ -128,7 +147,9 @@ def test_refuses_stages_that_are_not_there(stages):
 
 
 def test_preprocessor_standardises_raw_mammograms_at_their_size():
-    pixels = np.random.default_rng(0).integers(0, 16384, (2, 50, 40, 1)).astype("uint16")
+    pixels = (
+        np.random.default_rng(0).integers(0, 16384, (2, 50, 40, 1)).astype("uint16")
+    )
 
     images = np.asarray(mammogram_preprocessor()(pixels))
 
@@ -138,11 +159,15 @@ def test_preprocessor_standardises_raw_mammograms_at_their_size():
 
 
 def test_preprocessor_resizes_to_a_square_where_asked():
-    pixels = np.random.default_rng(0).integers(0, 16384, (2, 64, 32, 1)).astype("uint16")
+    pixels = (
+        np.random.default_rng(0).integers(0, 16384, (2, 64, 32, 1)).astype("uint16")
+    )
 
     images = np.asarray(mammogram_preprocessor(16)(pixels))
 
     expected = pixels.reshape(2, 16, 4, 16, 2, 1).mean(axis=(2, 4))
-    mean, deviation = (f(expected, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.std))
+    mean, deviation = (
+        f(expected, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.std)
+    )
     expected = (expected - mean) / deviation
     np.testing.assert_allclose(images, expected, atol=1e-4)

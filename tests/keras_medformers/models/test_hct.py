@@ -25,14 +25,20 @@ def count(variables):
 
 
 @pytest.mark.parametrize(
-    "name, parameters", [("hct", 1_737_010), ("hct_softmax", 1_737_010), ("hct_nystrom", 1_736_338)]
+    "name, parameters",
+    [("hct", 1_737_010), ("hct_softmax", 1_737_010), ("hct_nystrom", 1_736_338)],
 )
 def test_full_size_counts_and_shapes(name, parameters):
     model = create_model(name)
 
     assert count(model.trainable_variables) == parameters  # Table 3: 1.73 million
     assert model.input_shape == (None, 3328, 2560, 1)
-    assert model.get_layer("ac_stage_0_block_0_attn").output.shape == (None, 104, 80, 64)
+    assert model.get_layer("ac_stage_0_block_0_attn").output.shape == (
+        None,
+        104,
+        80,
+        64,
+    )
     assert model.get_layer("feature_map").output.shape == (None, 26, 20, 256)
     assert model.output_shape == (None, 2)
 
@@ -58,7 +64,11 @@ def test_no_layer_or_weight_has_an_automatic_name(name):
     automatic = re.compile(rf"(^|.*/)({classes})(_\d+)?(/.*|$)")
 
     paths = [weight.path for weight in model.weights]
-    assert [name for name in [layer.name for layer in model.layers] + paths if automatic.match(name)] == []
+    assert [
+        name
+        for name in [layer.name for layer in model.layers] + paths
+        if automatic.match(name)
+    ] == []
     assert len(set(paths)) == len(paths)
     assert {"stem_conv/kernel", "conv_stage_2_block_1_norm1/gamma"} <= set(paths)
     assert "ac_stage_0_block_0_attn/proj/kernel" in paths
@@ -97,7 +107,12 @@ def test_round_trip_through_a_file(name, tmp_path):
     model.save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    again = build(name, num_conv_stages=4, classifier_activation="softmax", weights=tmp_path / "model.keras")
+    again = build(
+        name,
+        num_conv_stages=4,
+        classifier_activation="softmax",
+        weights=tmp_path / "model.keras",
+    )
 
     probabilities = np.asarray(model(IMAGES))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -123,7 +138,9 @@ def test_mixed_precision_stays_near_single(name):
     assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
     assert {weight.dtype for weight in mixed.weights} == {"float32"}
     expected = np.asarray(single(IMAGES, training=True))
-    np.testing.assert_allclose(np.asarray(result, "float32"), expected, atol=0.1 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        np.asarray(result, "float32"), expected, atol=0.1 * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("name", ["hct", "hct_nystrom"])
@@ -156,7 +173,9 @@ def test_random_features_are_drawn_by_seed():
 def test_a_step_lowers_the_loss(name):
     model = build(name, attention_dropout_rate=0.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-5), loss, run_eagerly=True)  # tracing takes longer than the steps
+    model.compile(
+        keras.optimizers.Adam(1e-5), loss, run_eagerly=True
+    )  # tracing takes longer than the steps
 
     losses = [model.train_on_batch(IMAGES, np.array([0, 1])) for _ in range(3)]
 

@@ -3,12 +3,12 @@
 import functools
 import re
 
+import golden_files
 import keras
 import numpy as np
 import pytest
-
-import golden_files
 from golden_files import GoldenModel
+
 from keras_medformers import create_model
 from keras_medformers.porting import load_state_dict
 from keras_medformers.porting.hct import official_name
@@ -42,7 +42,9 @@ LAYERS = (
 
 
 def layer_name(output):
-    pattern, template = next(entry for entry in LAYERS if re.fullmatch(entry[0], output))
+    pattern, template = next(
+        entry for entry in LAYERS if re.fullmatch(entry[0], output)
+    )
     return re.sub(pattern, template, output)
 
 
@@ -68,10 +70,15 @@ def official(name):
 
 
 def check_outputs(model, golden, case, training):
-    outputs = {output: model.get_layer(layer_name(output)).output for output in golden.outputs(case)}
+    outputs = {
+        output: model.get_layer(layer_name(output)).output
+        for output in golden.outputs(case)
+    }
     values = keras.Model(model.input, outputs)(golden.images(case), training=training)
     for output, value in values.items():
-        golden.check(case, output, np.moveaxis(value, -1, 1) if len(value.shape) == 4 else value)
+        golden.check(
+            case, output, np.moveaxis(value, -1, 1) if len(value.shape) == 4 else value
+        )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -84,7 +91,11 @@ def test_every_recorded_output(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients(name, monkeypatch):
-    monkeypatch.setattr(golden_files, "PRODUCT_NOISE", PRODUCT_NOISE.get(name, golden_files.PRODUCT_NOISE))
+    monkeypatch.setattr(
+        golden_files,
+        "PRODUCT_NOISE",
+        PRODUCT_NOISE.get(name, golden_files.PRODUCT_NOISE),
+    )
     model, golden = official(name)
     golden.check_gradients_of(model, golden.images("512x512"), official_name)
 
@@ -93,7 +104,9 @@ def test_gradients(name, monkeypatch):
 def test_parameters(name):
     model, golden = official(name)
 
-    trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    trained = sum(
+        int(np.prod(variable.shape)) for variable in model.trainable_variables
+    )
 
     assert trained == golden.info["parameters"]["total"]
 
@@ -118,10 +131,18 @@ def test_a_training_step_moves_the_running_statistics_as_pytorch_does():
     check_outputs(model, golden, "train", training=True)
 
     norms = golden.info["cases"]["train"]["batch_norm"]["values_per_channel"]
-    ours = {official_name(weight.path): np.asarray(weight) for weight in model.non_trainable_weights}
+    ours = {
+        official_name(weight.path): np.asarray(weight)
+        for weight in model.non_trainable_weights
+    }
     for norm in norms:
         for statistic in ("running_mean", "running_var"):
             theirs = golden.arrays[f"train/{norm}:{statistic}"]
-            difference = np.abs(ours[f"{norm}.{statistic}"] - theirs).max() / np.abs(theirs).max()
-            assert difference < STATISTICS_TOLERANCE, f"{norm}.{statistic} differs by {difference:.2e}"
+            difference = (
+                np.abs(ours[f"{norm}.{statistic}"] - theirs).max()
+                / np.abs(theirs).max()
+            )
+            assert difference < STATISTICS_TOLERANCE, (
+                f"{norm}.{statistic} differs by {difference:.2e}"
+            )
     official.cache_clear()

@@ -56,18 +56,25 @@ def test_no_layer_or_weight_has_an_automatic_name(narrow):
     assert [name for name in layer_names(narrow) if automatic.fullmatch(name)] == []
     paths = [variable.path for variable in narrow.variables]
     assert len(set(paths)) == len(paths)
-    assert {"stage_0_global_block_1/attn/qkv/kernel", "stage_3_irmlp/conv1/kernel"} <= set(paths)
+    assert {
+        "stage_0_global_block_1/attn/qkv/kernel",
+        "stage_3_irmlp/conv1/kernel",
+    } <= set(paths)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, dense, depthwise", [("tiny", 119.7, 56.3), ("small", 123.3, 59.9), ("base", 134.0, 70.6)]
+    "name, dense, depthwise",
+    [("tiny", 119.7, 56.3), ("small", 123.3, 59.9), ("base", 134.0, 70.6)],
 )
 def test_counts_of_both_forms(name, dense, depthwise):
     """In millions, with the official code's unused parameters, which are not built here."""
     model = keras_medformers.create_model(f"hifuse_{name}", irmlp="depthwise")
     unused = {"tiny": 1603783, "small": 1606855, "base": 1616071}[name]
-    count = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) + unused
+    count = (
+        sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        + unused
+    )
     convolutions = sum((dim * 3) ** 2 * 9 - dim * 3 * 9 for dim in (96, 192, 384, 768))
 
     assert round(count / 1e6, 1) == depthwise
@@ -80,17 +87,28 @@ def test_initial_values_are_the_official_ones():
     variables = {variable.path: np.asarray(variable) for variable in model.variables}
 
     block = "stage_1_global_block_0"
-    for path in ("stage_1_local_block_0/pwconv", f"{block}/attn/qkv", "stage_1_global_downsample/reduction"):
+    for path in (
+        "stage_1_local_block_0/pwconv",
+        f"{block}/attn/qkv",
+        "stage_1_global_downsample/reduction",
+    ):
         assert abs(variables[f"{path}/kernel"].std() / 0.02 - 1) < 0.05, path
     assert abs(variables[f"{block}/attn/relative_position_bias"].std() / 0.02 - 1) < 0.1
     for path in ("local_stem_conv", "global_stem_conv", "stage_1_local_block_0/dwconv"):
         assert abs(variables[f"{path}/kernel"].std() / 0.2 - 1) < 0.1, path
         assert np.all(variables[f"{path}/bias"] == 0)
-    for path, fan_in in (("stage_1_local_projection_conv", 96), ("stage_1_irmlp/conv1", 9 * 288)):
+    for path, fan_in in (
+        ("stage_1_local_projection_conv", 96),
+        ("stage_1_irmlp/conv1", 9 * 288),
+    ):
         kernel = variables[f"{path}/kernel"]
         assert 0.98 < np.abs(kernel).max() * fan_in**0.5 <= 1
         assert abs(kernel.std() * (3 * fan_in) ** 0.5 - 1) < 0.05
-    assert 0.8 < np.abs(variables["stage_1_local_projection_conv/bias"]).max() * 96**0.5 <= 1
+    assert (
+        0.8
+        < np.abs(variables["stage_1_local_projection_conv/bias"]).max() * 96**0.5
+        <= 1
+    )
 
 
 @pytest.mark.parametrize("components", TABLE_3, ids=lambda c: "+".join(c) or "local")
@@ -107,7 +125,9 @@ def test_ablations_build_and_run(components):
     assert ("stage_3_shortcut" in names) == ("shortcut" in components)
 
 
-@pytest.mark.parametrize("components", [("attention",), ("irmlp", "shortcut"), ("global", "mlp")])
+@pytest.mark.parametrize(
+    "components", [("attention",), ("irmlp", "shortcut"), ("global", "mlp")]
+)
 def test_refuses_ablations_that_make_no_sense(components):
     with pytest.raises(ValueError, match="`components`"):
         build(components=components)
@@ -126,7 +146,10 @@ def test_other_sizes_whose_maps_divide_by_the_window():
     "config, message",
     [
         ({"window_size": 7}, r"stage_0, 1/4 .*window_size=7, but it is 32 x 32"),
-        ({"input_shape": (192, 128, 3)}, r"stage_3, 1/32 .*window_size=4, but it is 6 x 4"),
+        (
+            {"input_shape": (192, 128, 3)},
+            r"stage_3, 1/32 .*window_size=4, but it is 6 x 4",
+        ),
         ({"input_shape": (130, 128, 3)}, r"stage_0, .* 32.5 x 32\."),
         ({"input_shape": (None, 128, 3)}, r"unknown x 32"),
         ({"depths": (2, 2, 2)}, r"depths=\(2, 2, 2\)"),
@@ -155,13 +178,17 @@ def test_gives_logits_or_what_the_activation_makes_of_them(narrow):
 
 def test_drop_path_rates_grow_from_nothing_and_act_in_training_alone(narrow):
     model = build(drop_path_rate=0.7)
-    blocks = [f"stage_{stage}_local_block_{block}" for stage in range(4) for block in range(2)]
+    blocks = [
+        f"stage_{stage}_local_block_{block}" for stage in range(4) for block in range(2)
+    ]
     rates = [model.get_layer(name).drop_path_rate for name in blocks]
     model.set_weights(narrow.get_weights())
 
     np.testing.assert_allclose(rates, np.arange(8) / 10)
     assert model.get_layer("stage_3_global_block_1").drop_path_rate == rates[-1]
-    np.testing.assert_array_equal(model(IMAGES, training=False), narrow(IMAGES, training=False))
+    np.testing.assert_array_equal(
+        model(IMAGES, training=False), narrow(IMAGES, training=False)
+    )
     branch = keras.Model(model.input, model.get_layer("stage_3_local_block_1").output)
     assert not np.allclose(branch(IMAGES, training=True), branch(IMAGES, training=True))
 
@@ -185,7 +212,9 @@ def test_half_precision_is_near_float32(narrow):
         keras.config.set_dtype_policy("float32")
     model.set_weights(narrow.get_weights())
 
-    logits, expected = (np.asarray(m(IMAGES)).astype("float32") for m in (model, narrow))
+    logits, expected = (
+        np.asarray(m(IMAGES)).astype("float32") for m in (model, narrow)
+    )
 
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
     assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max() + 0.02
@@ -197,12 +226,18 @@ def test_training_lowers_the_loss_and_moves_every_weight():
     before = model.get_weights()
     labels = np.eye(2, dtype="float32")
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)  # tracing takes longer than steps
+    model.compile(
+        keras.optimizers.Adam(1e-3), loss, run_eagerly=True
+    )  # tracing takes longer than steps
 
     losses = [model.train_on_batch(IMAGES, labels) for _ in range(3)]
 
     assert losses[-1] < losses[0]
-    still = [v.path for v, old in zip(model.weights, before, strict=True) if np.array_equal(v, old)]
+    still = [
+        v.path
+        for v, old in zip(model.weights, before, strict=True)
+        if np.array_equal(v, old)
+    ]
     assert still == []
 
 
@@ -219,8 +254,15 @@ def test_preprocessor_takes_pictures_of_any_size():
 
 
 def test_preprocessor_resizes_to_256_before_it_crops_224():
-    assert keras_medformers.preprocessor("hifuse_tiny").get_layer("resize_and_crop").resize_to == 256
-    other = keras_medformers.preprocessor("hifuse_narrow", image_size=128).get_layer("resize_and_crop")
+    assert (
+        keras_medformers.preprocessor("hifuse_tiny")
+        .get_layer("resize_and_crop")
+        .resize_to
+        == 256
+    )
+    other = keras_medformers.preprocessor("hifuse_narrow", image_size=128).get_layer(
+        "resize_and_crop"
+    )
     assert (other.resize_to, other.crop_to) == (146, 128)
 
 

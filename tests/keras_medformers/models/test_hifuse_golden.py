@@ -5,9 +5,9 @@ import functools
 import keras
 import numpy as np
 import pytest
+from golden_files import GoldenModel
 from keras import ops
 
-from golden_files import GoldenModel
 from keras_medformers import create_model
 from keras_medformers.layers.window_attention import partition_windows
 from keras_medformers.porting import load_state_dict
@@ -32,7 +32,11 @@ def whole_layers(model):
     """From the original's name of an output to the layer of the graph whose output it is."""
     last = {
         (stage, branch): max(
-            (layer.name for layer in model.layers if f"stage_{stage}_{branch}_block" in layer.name),
+            (
+                layer.name
+                for layer in model.layers
+                if f"stage_{stage}_{branch}_block" in layer.name
+            ),
             key=lambda name: int(name.rpartition("_")[2]),
         )
         for stage in range(4)
@@ -76,7 +80,9 @@ def inside_layers(model, maps):
     gelu = keras.activations.gelu(conv1, approximate=False)
     return {
         "layers1.blocks.1.attn": partition_windows(shifted, 7),
-        "fu1.spatial": model.get_layer("stage_0_spatial_attention").scores(maps["stages.0"]),
+        "fu1.spatial": model.get_layer("stage_0_spatial_attention").scores(
+            maps["stages.0"]
+        ),
         "fu2.residual.conv1": conv1,
         "fu2.residual.bn1": irmlp.norm1(maps["fu2.norm3"] + gelu),
     }
@@ -93,7 +99,9 @@ def in_their_layout(name, value):
 @pytest.mark.parametrize("name", SIZES)
 def test_every_recorded_output(name):
     model, golden, _ = official(name)
-    tensors = {key: model.get_layer(layer).output for key, layer in whole_layers(model).items()}
+    tensors = {
+        key: model.get_layer(layer).output for key, layer in whole_layers(model).items()
+    }
     every_map = keras.Model(model.input, tensors)
 
     for case in ("main", "faint"):
@@ -114,11 +122,15 @@ def test_parameters(name):
     model, golden, not_needed = official(name)
     parameters = golden.info["parameters"]
 
-    trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    trained = sum(
+        int(np.prod(variable.shape)) for variable in model.trainable_variables
+    )
 
     unused = parameters["unused_in_forward"]
     assert trained == parameters["total"] - unused["count"]
-    assert set(unused["names"]) == {name for name in not_needed if ".running_" not in name}
+    assert set(unused["names"]) == {
+        name for name in not_needed if ".running_" not in name
+    }
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -126,12 +138,18 @@ def test_epsilons(name):
     model, golden, _ = official(name)
     by_official_name = {}
     for layer in model._flatten_layers():
-        if isinstance(layer, (keras.layers.LayerNormalization, keras.layers.BatchNormalization)):
-            by_official_name[official_name(layer.gamma.path).removesuffix(".weight")] = layer.epsilon
+        if isinstance(
+            layer, (keras.layers.LayerNormalization, keras.layers.BatchNormalization)
+        ):
+            by_official_name[
+                official_name(layer.gamma.path).removesuffix(".weight")
+            ] = layer.epsilon
 
     expected = {}
     for kind, names in golden.info["normalisation_eps"].items():
         expected.update(dict.fromkeys(names, float(kind.split()[1])))
     unused = golden.info["parameters"]["unused_in_forward"]["names"]
-    expected = {name: eps for name, eps in expected.items() if f"{name}.weight" not in unused}
+    expected = {
+        name: eps for name, eps in expected.items() if f"{name}.weight" not in unused
+    }
     assert by_official_name == expected

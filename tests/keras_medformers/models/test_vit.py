@@ -11,13 +11,22 @@ import tensorflow as tf
 import keras_medformers
 from keras_medformers.layers.position_embedding import resample_positions
 
-TINY = dict(input_shape=(32, 48, 3), patch_size=8, num_layers=2, embed_dim=24, mlp_dim=32, num_heads=4)
+TINY = dict(
+    input_shape=(32, 48, 3),
+    patch_size=8,
+    num_layers=2,
+    embed_dim=24,
+    mlp_dim=32,
+    num_heads=4,
+)
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, 32, 48, 3)).astype("float32")
 
 
 def build(num_classes=5, **settings):
     keras.utils.set_random_seed(0)
-    return keras_medformers.create_model("vit_base", num_classes, **{**TINY, **settings})
+    return keras_medformers.create_model(
+        "vit_base", num_classes, **{**TINY, **settings}
+    )
 
 
 def count(name, **settings):
@@ -50,10 +59,13 @@ def test_class_token_comes_first_and_is_what_the_head_reads():
     assert model.get_layer("position_embedding").output.shape == (None, 25, 24)
     assert model.get_layer("position_embedding").grid == (4, 6)
     tokens, features = keras.Model(
-        model.input, [model.get_layer("norm").output, model.get_layer("class_features").output]
+        model.input,
+        [model.get_layer("norm").output, model.get_layer("class_features").output],
     )(IMAGES)
     np.testing.assert_array_equal(features, np.asarray(tokens)[:, 0])
-    np.testing.assert_allclose(model(IMAGES), model.get_layer("head")(features), rtol=1e-5)
+    np.testing.assert_allclose(
+        model(IMAGES), model.get_layer("head")(features), rtol=1e-5
+    )
 
 
 def test_patches_go_row_by_row():
@@ -62,7 +74,9 @@ def test_patches_go_row_by_row():
     images[0, 8:16, 40:48] = 1.0  # second row, last column
     patches = keras.Model(model.input, model.get_layer("patches").output)
 
-    changed = np.any(np.asarray(patches(images)) != np.asarray(patches(0 * images)), axis=-1)
+    changed = np.any(
+        np.asarray(patches(images)) != np.asarray(patches(0 * images)), axis=-1
+    )
 
     assert np.flatnonzero(changed[0]).tolist() == [11]
 
@@ -75,10 +89,16 @@ def test_no_layer_or_weight_has_an_automatic_name(stem):
         r"(_\d+)?"
     )
 
-    assert [layer.name for layer in model.layers if re.fullmatch(classes, layer.name)] == []
+    assert [
+        layer.name for layer in model.layers if re.fullmatch(classes, layer.name)
+    ] == []
     paths = [variable.path for variable in model.variables]
     assert len(set(paths)) == len(paths)
-    assert {"encoder_1/attn/qkv/kernel", "head/kernel", "position_embedding/position"} <= set(paths)
+    assert {
+        "encoder_1/attn/qkv/kernel",
+        "head/kernel",
+        "position_embedding/position",
+    } <= set(paths)
 
 
 def test_without_classes_it_gives_the_class_token():
@@ -98,8 +118,14 @@ def test_without_classes_it_gives_the_class_token():
         ({"num_heads": 5}, "embed_dim=24, num_heads=5"),
         ({"stem": "convs"}, r"\['conv', 'patch'\]. Received: stem='convs'"),
         ({"stem": "conv", "patch_size": 1}, "power of two .*patch_size=1"),
-        ({"stem": "conv", "input_shape": (48, 48, 3), "patch_size": 12}, "power of two .*patch_size=12"),
-        ({"stem": "conv", "embed_dim": 22, "num_heads": 2}, "divide by 4 .*embed_dim=22"),
+        (
+            {"stem": "conv", "input_shape": (48, 48, 3), "patch_size": 12},
+            "power of two .*patch_size=12",
+        ),
+        (
+            {"stem": "conv", "embed_dim": 22, "num_heads": 2},
+            "divide by 4 .*embed_dim=22",
+        ),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(settings, message):
@@ -109,10 +135,17 @@ def test_refuses_arguments_that_do_not_fit(settings, message):
 
 def test_a_stem_of_convolutions_doubles_channels_and_halves_the_map():
     model = build(stem="conv")
-    shapes = [layer.output.shape[1:] for layer in model.layers if layer.name.startswith("stem_relu")]
+    shapes = [
+        layer.output.shape[1:]
+        for layer in model.layers
+        if layer.name.startswith("stem_relu")
+    ]
 
     assert shapes == [(16, 24, 6), (8, 12, 12), (4, 6, 24)]
-    assert all(model.get_layer(f"stem_conv_{index}").kernel.shape[:2] == (3, 3) for index in range(3))
+    assert all(
+        model.get_layer(f"stem_conv_{index}").kernel.shape[:2] == (3, 3)
+        for index in range(3)
+    )
     assert model.get_layer("patch_embed").kernel.shape == (1, 1, 24, 24)
     assert model.get_layer("position_embedding").grid == (4, 6)
     assert model(IMAGES).shape == (2, 5)
@@ -124,7 +157,9 @@ def test_a_stem_of_convolutions_sees_most_of_the_patch_in_whose_place_a_token_st
     images = tf.random.stateless_normal((32, 64, 64, 3), (1, 2))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        token = tf.reduce_sum(patches(images)[:, 4, 3])  # of rows 32 to 39 and columns 24 to 31
+        token = tf.reduce_sum(
+            patches(images)[:, 4, 3]
+        )  # of rows 32 to 39 and columns 24 to 31
     seen = np.abs(tape.gradient(token, images)).mean(axis=(0, 3))
 
     middle = [np.average(np.arange(64), weights=seen.sum(axis=axis)) for axis in (1, 0)]
@@ -139,7 +174,9 @@ def test_a_stem_of_convolutions_is_saved_and_loaded_for_other_sizes(tmp_path):
     loaded = keras.models.load_model(tmp_path / "w.keras")
     np.testing.assert_array_equal(loaded(IMAGES[:, :, :32]), square(IMAGES[:, :, :32]))
     model = build(stem="conv", input_shape=(64, 48, 3), weights=tmp_path / "w.keras")
-    np.testing.assert_array_equal(model.get_layer("stem_norm_0").moving_mean, np.arange(6.0))
+    np.testing.assert_array_equal(
+        model.get_layer("stem_norm_0").moving_mean, np.arange(6.0)
+    )
 
 
 def test_initial_values_are_those_of_timm():
@@ -147,7 +184,9 @@ def test_initial_values_are_those_of_timm():
     weights = {variable.path: np.asarray(variable) for variable in model.variables}
 
     for path in ("encoder_0/attn/qkv", "encoder_1/mlp/fc2", "head"):
-        assert abs(weights[f"{path}/kernel"].std() / 0.0176 - 1) < 0.1, path  # cut off at two deviations
+        assert abs(weights[f"{path}/kernel"].std() / 0.0176 - 1) < 0.1, (
+            path
+        )  # cut off at two deviations
         assert np.all(weights[f"{path}/bias"] == 0)
     bound = (8 * 8 * 3) ** -0.5
     assert 0.98 * bound < np.abs(weights["patch_embed/kernel"]).max() <= bound
@@ -166,11 +205,15 @@ def test_round_trip_through_a_file(tmp_path):
 @pytest.mark.parametrize("ending", ["keras", "weights.h5"])
 def test_weights_of_another_input_size_load(tmp_path, ending):
     square = build(input_shape=(32, 32, 3))
-    square.save(tmp_path / "w.keras") if ending == "keras" else square.save_weights(tmp_path / "w.weights.h5")
+    square.save(tmp_path / "w.keras") if ending == "keras" else square.save_weights(
+        tmp_path / "w.weights.h5"
+    )
 
     model = build(input_shape=(64, 48, 3), weights=tmp_path / f"w.{ending}")
 
-    ours, theirs = (np.asarray(m.get_layer("position_embedding").position) for m in (model, square))
+    ours, theirs = (
+        np.asarray(m.get_layer("position_embedding").position) for m in (model, square)
+    )
     np.testing.assert_allclose(ours, resample_positions(theirs, (8, 6), 1), rtol=1e-6)
     for a, b in zip(model.weights, square.weights, strict=True):
         if "position" not in a.path:
@@ -199,10 +242,16 @@ def test_training_lowers_the_loss_and_moves_every_weight(stem):
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)
 
-    losses = [model.train_on_batch(IMAGES, np.eye(2, dtype="float32")) for _ in range(3)]
+    losses = [
+        model.train_on_batch(IMAGES, np.eye(2, dtype="float32")) for _ in range(3)
+    ]
 
     assert losses[-1] < losses[0]
-    still = [v.path for v, old in zip(model.weights, before, strict=True) if np.array_equal(v, old)]
+    still = [
+        v.path
+        for v, old in zip(model.weights, before, strict=True)
+        if np.array_equal(v, old)
+    ]
     assert still == []
 
 

@@ -5,8 +5,8 @@ import re
 import keras
 import numpy as np
 import pytest
-
 from golden_files import GoldenModel
+
 from keras_medformers import create_model
 from keras_medformers.porting import load_state_dict
 from keras_medformers.porting.vit import official_name
@@ -39,16 +39,24 @@ def official(request):
 
 
 def layer_of(model, output):
-    pattern, template = next(entry for entry in LAYERS if re.fullmatch(entry[0], output))
+    pattern, template = next(
+        entry for entry in LAYERS if re.fullmatch(entry[0], output)
+    )
     return model.get_layer(re.sub(pattern, template, output))
 
 
 def test_every_recorded_output(official):
     model, golden = official
     block = model.get_layer("encoder_0")
-    whole = [output for output in golden.outputs("main") if not output.startswith("blocks.0.")]
+    whole = [
+        output
+        for output in golden.outputs("main")
+        if not output.startswith("blocks.0.")
+    ]
     tensors = {output: layer_of(model, output).output for output in whole}
-    values = keras.Model(model.input, {**tensors, "tokens_in": block.input})(golden.images("main"))
+    values = keras.Model(model.input, {**tensors, "tokens_in": block.input})(
+        golden.images("main")
+    )
 
     tokens = values.pop("tokens_in")
     attended = block.attn(block.norm1(tokens))

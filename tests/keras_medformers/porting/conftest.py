@@ -45,14 +45,18 @@ def build_small_network(num_classes=3, name="small_network"):
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, padding="same", name="stem")(image)
     x = keras.layers.BatchNormalization(epsilon=1e-5, name="stem_norm")(x)
-    x = keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="mix")(x)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="mix")(
+        x
+    )
     x = keras.layers.Conv2D(6, 3, padding="same", groups=2, name="group")(x)
     x = keras.layers.Reshape((64, 6))(x)
     x = keras.layers.Conv1D(5, 3, padding="same", name="lines")(x)
     x = keras.layers.Dropout(0.5, name="drop")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
-    return keras.Model(image, keras.layers.Dense(num_classes, name="head")(x), name=name)
+    return keras.Model(
+        image, keras.layers.Dense(num_classes, name="head")(x), name=name
+    )
 
 
 @pytest.fixture
@@ -69,7 +73,10 @@ def other_small_network():
 @pytest.fixture
 def state_dict():
     generator = np.random.default_rng(0)
-    return {name: generator.uniform(0.5, 1.5, shape).astype("float32") for name, shape in SHAPES.items()}
+    return {
+        name: generator.uniform(0.5, 1.5, shape).astype("float32")
+        for name, shape in SHAPES.items()
+    }
 
 
 @pytest.fixture
@@ -84,7 +91,9 @@ def official_state_dict():
                 array = np.einsum("hwcm->cmhw", array).reshape(-1, 1, 3, 3)
             elif weight.name == "kernel":
                 array = np.moveaxis(array, (-1, -2), (0, 1))
-            arrays[rules_of(model).official_name(weight.path)] = np.ascontiguousarray(array)
+            arrays[rules_of(model).official_name(weight.path)] = np.ascontiguousarray(
+                array
+            )
         return arrays
 
     return convert

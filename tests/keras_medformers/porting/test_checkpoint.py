@@ -31,10 +31,20 @@ def assert_same(read, state_dict):
 
 LAYOUTS = {
     "whole": lambda tensors: tensors,
-    "state_dict": lambda tensors: {"epoch": 3, "state_dict": tensors, "optimizer": {"state": {}}},
+    "state_dict": lambda tensors: {
+        "epoch": 3,
+        "state_dict": tensors,
+        "optimizer": {"state": {}},
+    },
     "model": lambda tensors: {"model": tensors, "best": 0.5, "scheduler": None},
-    "net": lambda tensors: {"net": tensors, "optimizer": {"state": {0: tensors["head.bias"]}}, "epoch": 90},
-    "data_parallel": lambda tensors: {f"module.{name}": tensor for name, tensor in tensors.items()},
+    "net": lambda tensors: {
+        "net": tensors,
+        "optimizer": {"state": {0: tensors["head.bias"]}},
+        "epoch": 90,
+    },
+    "data_parallel": lambda tensors: {
+        f"module.{name}": tensor for name, tensor in tensors.items()
+    },
     "net_data_parallel": lambda tensors: {"net": LAYOUTS["data_parallel"](tensors)},
 }
 
@@ -60,7 +70,9 @@ def test_a_model_from_a_file_gives_the_outputs_of_the_one_it_came_from(
 
 
 def test_files_of_old_torch_versions(torch, tensors, state_dict, tmp_path):
-    torch.save({"net": tensors}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(
+        {"net": tensors}, tmp_path / "old.pth", _use_new_zipfile_serialization=False
+    )
     assert_same(read_checkpoint(tmp_path / "old.pth"), state_dict)
 
 
@@ -76,7 +88,11 @@ def test_short_floats_become_float32_and_others_stay(torch, tmp_path):
     read = read_checkpoint(tmp_path / "mixed.pth")
     types = {name: array.dtype.name for name, array in read.items()}
     assert types == {
-        "half": "float32", "brain": "float32", "double": "float64", "count": "int64", "parameter": "float32",
+        "half": "float32",
+        "brain": "float32",
+        "double": "float64",
+        "count": "int64",
+        "parameter": "float32",
     }
     np.testing.assert_array_equal(read["half"], np.float32([0.5, 65504]))
     np.testing.assert_allclose(read["brain"], [0.5, 1e38], rtol=0.01)
@@ -95,14 +111,19 @@ def test_safetensors(state_dict, tmp_path):
     prefixed = {f"module.{name}": array for name, array in state_dict.items()}
     safetensors.save_file(prefixed, tmp_path / "a.safetensors")
     assert_same(read_checkpoint(tmp_path / "a.safetensors"), state_dict)
-    short = {"brain": np.array([0.5, 2], ml_dtypes.bfloat16), "half": np.array([0.5, 2], "float16")}
+    short = {
+        "brain": np.array([0.5, 2], ml_dtypes.bfloat16),
+        "half": np.array([0.5, 2], "float16"),
+    }
     safetensors.save_file(short, tmp_path / "short.safetensors")
     expected = {name: np.float32([0.5, 2]) for name in short}
     assert_same(read_checkpoint(tmp_path / "short.safetensors"), expected)
     content = (tmp_path / "a.safetensors").read_bytes()
     for damaged in (content[:-10], content[:5], b"", b"not at all one of these files"):
         (tmp_path / "damaged.safetensors").write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged.safetensors is no whole safetensors file"):
+        with pytest.raises(
+            ValueError, match="damaged.safetensors is no whole safetensors file"
+        ):
             read_checkpoint(tmp_path / "damaged.safetensors")
 
 
@@ -119,12 +140,20 @@ class TouchesAFile:
 @pytest.mark.parametrize("place", ["top", "beside", "inside"])
 def test_code_in_a_pickle_is_not_run(torch, tensors, tmp_path, place):
     evil = TouchesAFile(tmp_path / "made")
-    content = {"top": evil, "beside": {"net": tensors, "args": evil}, "inside": {**tensors, "x": evil}}[place]
+    content = {
+        "top": evil,
+        "beside": {"net": tensors, "args": evil},
+        "inside": {**tensors, "x": evil},
+    }[place]
     torch.save(content, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match=r"evil.pth.*running its code \(it names .*mkdir\)"):
+    with pytest.raises(
+        ValueError, match=r"evil.pth.*running its code \(it names .*mkdir\)"
+    ):
         read_checkpoint(tmp_path / "evil.pth")
     for protocol in (2, 4):
-        (tmp_path / "evil.bin").write_bytes(pickle.dumps(content if place == "top" else evil, protocol))
+        (tmp_path / "evil.bin").write_bytes(
+            pickle.dumps(content if place == "top" else evil, protocol)
+        )
         with pytest.raises(ValueError, match="evil.bin"):
             read_checkpoint(tmp_path / "evil.bin")
     assert not (tmp_path / "made").exists()
@@ -132,13 +161,17 @@ def test_code_in_a_pickle_is_not_run(torch, tensors, tmp_path, place):
     assert (tmp_path / "made").exists()
 
 
-def test_a_pickled_model_is_refused_with_the_way_to_convert_it(torch, tensors, tmp_path):
+def test_a_pickled_model_is_refused_with_the_way_to_convert_it(
+    torch, tensors, tmp_path
+):
     torch.save(torch.nn.Sequential(torch.nn.Linear(3, 2)), tmp_path / "model.pth")
     expected = r"model.pth.*container.Sequential.*torch.save\(model.state_dict\(\)"
     with pytest.raises(ValueError, match=expected):
         read_checkpoint(tmp_path / "model.pth")
     torch.save({"net": tensors, "args": Namespace(lr=1)}, tmp_path / "with_args.pth")
-    with pytest.raises(ValueError, match=r"with_args.pth.*argparse.Namespace.*other objects"):
+    with pytest.raises(
+        ValueError, match=r"with_args.pth.*argparse.Namespace.*other objects"
+    ):
         read_checkpoint(tmp_path / "with_args.pth")
 
 
@@ -156,7 +189,9 @@ def test_damaged_files_are_named(torch, tensors, tmp_path):
     truncated = [new[: len(new) // 2], new[:-1], old[:200], old[:-20]]
     for content in [b"", b"hello world", b"<!DOCTYPE html>", *truncated]:
         (tmp_path / "damaged.pth").write_bytes(content)
-        with pytest.raises(ValueError, match="damaged.pth is no PyTorch checkpoint, or a truncated one"):
+        with pytest.raises(
+            ValueError, match="damaged.pth is no PyTorch checkpoint, or a truncated one"
+        ):
             read_checkpoint(tmp_path / "damaged.pth")
 
 
@@ -177,11 +212,15 @@ def test_other_contents_and_files_are_refused(torch, tensors, tmp_path):
     with pytest.raises(FileNotFoundError):
         read_checkpoint(tmp_path)
     (tmp_path / "weights.h5").touch()
-    with pytest.raises(ValueError, match=r"\.safetensors, \.pt, \.pth, \.bin.*weights.h5"):
+    with pytest.raises(
+        ValueError, match=r"\.safetensors, \.pt, \.pth, \.bin.*weights.h5"
+    ):
         read_checkpoint(tmp_path / "weights.h5")
 
 
-def test_without_torch_and_safetensors_the_package_imports_and_says_what_to_install(tmp_path):
+def test_without_torch_and_safetensors_the_package_imports_and_says_what_to_install(
+    tmp_path,
+):
     program = """
 import sys
 

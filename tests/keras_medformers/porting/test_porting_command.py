@@ -29,7 +29,9 @@ def source():
 def checkpoint(source, official_state_dict, tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy")
     arrays = official_state_dict(source)
-    arrays.update({"norm.weight": np.ones(9, "float32"), "norm.bias": np.ones(9, "float32")})
+    arrays.update(
+        {"norm.weight": np.ones(9, "float32"), "norm.bias": np.ones(9, "float32")}
+    )
     safetensors.save_file(arrays, tmp_path / "official.safetensors")
     return tmp_path / "official.safetensors"
 
@@ -37,7 +39,11 @@ def checkpoint(source, official_state_dict, tmp_path):
 def error_of(capsys, *arguments):
     assert main([str(argument) for argument in arguments]) == 2
     output = capsys.readouterr()
-    assert output.err.startswith("error: ") and output.err.count("\n") == 1 and not output.out
+    assert (
+        output.err.startswith("error: ")
+        and output.err.count("\n") == 1
+        and not output.out
+    )
     return output.err
 
 
@@ -46,19 +52,34 @@ def assert_same_weights(model, source):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
 
-def test_weights_file_with_as_many_classes_as_the_checkpoint(source, checkpoint, tmp_path, caplog):
+def test_weights_file_with_as_many_classes_as_the_checkpoint(
+    source, checkpoint, tmp_path, caplog
+):
     with caplog.at_level(logging.INFO):
         output = tmp_path / "ported.weights.h5"
         assert main(["hifuse_narrow", str(checkpoint), str(output), *ASSIGNMENTS]) == 0
-    assert_same_weights(create_model("hifuse_narrow", 4, weights=output, **SETTINGS), source)
+    assert_same_weights(
+        create_model("hifuse_narrow", 4, weights=output, **SETTINGS), source
+    )
     parameters = sum(int(np.prod(weight.shape)) for weight in source.trainable_weights)
-    assert f"{len(source.weights)} tensors" in caplog.text and f"{parameters:,} trainable" in caplog.text
+    assert (
+        f"{len(source.weights)} tensors" in caplog.text
+        and f"{parameters:,} trainable" in caplog.text
+    )
     assert "Not needed: 2 tensors of norm" in caplog.text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["official.safetensors", "ported.weights.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "official.safetensors",
+        "ported.weights.h5",
+    ]
 
 
 def test_keras_file(source, checkpoint, tmp_path):
-    assert main(["hifuse_narrow", str(checkpoint), str(tmp_path / "a.keras"), *ASSIGNMENTS]) == 0
+    assert (
+        main(
+            ["hifuse_narrow", str(checkpoint), str(tmp_path / "a.keras"), *ASSIGNMENTS]
+        )
+        == 0
+    )
     model = keras.saving.load_model(tmp_path / "a.keras")
     assert_same_weights(model, source)
     images = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype("float32")
@@ -84,15 +105,31 @@ def test_mistakes_are_one_line(checkpoint, tmp_path, capsys):
     assert "--num-classes" in error_of(capsys, *given, "--set", "num_classes=3")
     assert "key=value" in error_of(capsys, *given, "--set", "irmlp")
     assert "hifuse_tiny" in error_of(capsys, "hifuse_tini", checkpoint, out)
-    assert "absent.pth" in error_of(capsys, "hifuse_narrow", tmp_path / "absent.pth", out)
-    assert ".weights.h5 or .keras" in error_of(capsys, "hifuse_narrow", checkpoint, tmp_path / "out.h5")
-    assert "nowhere" in error_of(capsys, "hifuse_narrow", checkpoint, tmp_path / "nowhere" / "out.keras")
+    assert "absent.pth" in error_of(
+        capsys, "hifuse_narrow", tmp_path / "absent.pth", out
+    )
+    assert ".weights.h5 or .keras" in error_of(
+        capsys, "hifuse_narrow", checkpoint, tmp_path / "out.h5"
+    )
+    assert "nowhere" in error_of(
+        capsys, "hifuse_narrow", checkpoint, tmp_path / "nowhere" / "out.keras"
+    )
     assert out.read_bytes() == b"kept"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["official.safetensors", "out.weights.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "official.safetensors",
+        "out.weights.h5",
+    ]
 
 
 def test_runs_as_a_program(tmp_path):
-    command = [sys.executable, "-m", "keras_medformers.porting", "hifuse_narrow", "absent.pth", "out.keras"]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_medformers.porting",
+        "hifuse_narrow",
+        "absent.pth",
+        "out.keras",
+    ]
     wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert wrong.returncode == 2
     assert wrong.stderr.splitlines()[-1].startswith("error: Expected a checkpoint file")

@@ -9,7 +9,14 @@ from keras_medformers.layers.position_embedding import resample_positions
 from keras_medformers.porting import load_state_dict, read_checkpoint
 from keras_medformers.porting.__main__ import main
 
-TINY = dict(input_shape=(32, 32, 3), patch_size=8, num_layers=2, embed_dim=24, mlp_dim=32, num_heads=4)
+TINY = dict(
+    input_shape=(32, 32, 3),
+    patch_size=8,
+    num_layers=2,
+    embed_dim=24,
+    mlp_dim=32,
+    num_heads=4,
+)
 DTVIT = {**TINY, "classifier_dim": 6, "stem": "patch"}
 
 
@@ -36,7 +43,11 @@ def by_path(model):
 def assert_same_but_positions(model, source):
     theirs = by_path(source)
     for path, ours in by_path(model).items():
-        if path in theirs and path != "position_embedding/position" and not path.startswith("head"):
+        if (
+            path in theirs
+            and path != "position_embedding/position"
+            and not path.startswith("head")
+        ):
             np.testing.assert_array_equal(ours, theirs[path], err_msg=path)
 
 
@@ -45,11 +56,15 @@ def write(path, checkpoint):
         pytest.importorskip("safetensors.numpy").save_file(checkpoint, path)
     else:
         torch = pytest.importorskip("torch")
-        torch.save({name: torch.tensor(array) for name, array in checkpoint.items()}, path)
+        torch.save(
+            {name: torch.tensor(array) for name, array in checkpoint.items()}, path
+        )
 
 
 def test_names_are_timms(checkpoint):
-    assert checkpoint["pos_embed"].shape == (1, 17, 24) and checkpoint["cls_token"].shape == (1, 1, 24)
+    assert checkpoint["pos_embed"].shape == (1, 17, 24) and checkpoint[
+        "cls_token"
+    ].shape == (1, 1, 24)
     assert checkpoint["patch_embed.proj.weight"].shape == (24, 3, 8, 8)
     assert checkpoint["blocks.1.attn.qkv.weight"].shape == (72, 24)
     assert len(checkpoint) == 4 + 2 * 12 + 2 + 2
@@ -73,7 +88,9 @@ def test_positions_are_resampled_for_another_input_size(source, checkpoint):
     load_state_dict(model, checkpoint)
 
     expected = resample_positions(checkpoint["pos_embed"], (6, 8), 1)
-    np.testing.assert_array_equal(model.get_layer("position_embedding").position, expected)
+    np.testing.assert_array_equal(
+        model.get_layer("position_embedding").position, expected
+    )
     assert_same_but_positions(model, source)
 
 
@@ -104,7 +121,9 @@ def test_a_head_of_other_classes_is_refused_and_none_needs_none(source, checkpoi
 
 @pytest.mark.parametrize("name", ["scopeformer_vit", "dtvit_small"])
 def test_heads_of_our_own_keep_their_values(source, checkpoint, name):
-    model = create_model(name, **(DTVIT if name == "dtvit_small" else {**TINY, "classifier_dim": 6}))
+    model = create_model(
+        name, **(DTVIT if name == "dtvit_small" else {**TINY, "classifier_dim": 6})
+    )
     before = by_path(model)
 
     assert load_state_dict(model, checkpoint) == ["head.bias", "head.weight"]
@@ -124,8 +143,12 @@ def test_a_tensor_that_is_missing_from_the_encoder_is_named(checkpoint):
 
 
 def test_a_stem_of_convolutions_is_none_that_timm_has(checkpoint):
-    with pytest.raises(ValueError, match="timm's vision transformers have.*stem_conv_0"):
-        load_state_dict(create_model("dtvit_small", **{**DTVIT, "stem": "conv"}), checkpoint)
+    with pytest.raises(
+        ValueError, match="timm's vision transformers have.*stem_conv_0"
+    ):
+        load_state_dict(
+            create_model("dtvit_small", **{**DTVIT, "stem": "conv"}), checkpoint
+        )
 
 
 def test_the_command_writes_what_dtvit_starts_from(source, checkpoint, tmp_path):
@@ -134,6 +157,19 @@ def test_the_command_writes_what_dtvit_starts_from(source, checkpoint, tmp_path)
     settings = {**DTVIT, "input_shape": (64, 64, 3), "classifier_dim": None}
     assignments = [f"{key}={value}" for key, value in settings.items()]
 
-    assert main(["dtvit_small", str(tmp_path / "vit.pth"), str(output), "--set", *assignments]) == 0
+    assert (
+        main(
+            [
+                "dtvit_small",
+                str(tmp_path / "vit.pth"),
+                str(output),
+                "--set",
+                *assignments,
+            ]
+        )
+        == 0
+    )
 
-    assert_same_but_positions(create_model("dtvit_small", weights=output, **settings), source)
+    assert_same_but_positions(
+        create_model("dtvit_small", weights=output, **settings), source
+    )

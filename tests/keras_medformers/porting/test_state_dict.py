@@ -47,7 +47,9 @@ def test_outputs_are_those_of_torch(small_network, state_dict):
         expected = layers["head"](x).numpy()
 
     state_dict = {name: tensor.numpy() for name, tensor in layers.state_dict().items()}
-    assert load_state_dict(small_network, state_dict) == ["stem_norm.num_batches_tracked"]
+    assert load_state_dict(small_network, state_dict) == [
+        "stem_norm.num_batches_tracked"
+    ]
     outputs = small_network.predict(images, verbose=0)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
@@ -60,8 +62,12 @@ def test_every_weight_is_set_and_no_seed(small_network, state_dict):
     load_state_dict(small_network, state_dict)
     np.testing.assert_array_equal(seed, before)
     norm = small_network.get_layer("stem_norm")
-    np.testing.assert_array_equal(norm.moving_mean, state_dict["stem_norm.running_mean"])
-    np.testing.assert_array_equal(norm.moving_variance, state_dict["stem_norm.running_var"])
+    np.testing.assert_array_equal(
+        norm.moving_mean, state_dict["stem_norm.running_mean"]
+    )
+    np.testing.assert_array_equal(
+        norm.moving_variance, state_dict["stem_norm.running_var"]
+    )
     kernel = keras.ops.convert_to_numpy(small_network.get_layer("stem").kernel)
     assert kernel[2, 1, 0, 3] == state_dict["stem.weight"][3, 0, 2, 1]
 
@@ -69,8 +75,12 @@ def test_every_weight_is_set_and_no_seed(small_network, state_dict):
 def test_a_sequential_model_loads_too(state_dict):
     layers = [keras.Input((5,)), keras.layers.Dense(3, name="head")]
     model = keras.Sequential(layers, name="small_network")
-    load_state_dict(model, {name: state_dict[name] for name in ("head.weight", "head.bias")})
-    np.testing.assert_array_equal(model.get_layer("head").kernel, state_dict["head.weight"].T)
+    load_state_dict(
+        model, {name: state_dict[name] for name in ("head.weight", "head.bias")}
+    )
+    np.testing.assert_array_equal(
+        model.get_layer("head").kernel, state_dict["head.weight"].T
+    )
 
 
 def test_names_that_nothing_reads_are_accepted_and_returned(small_network, state_dict):
@@ -101,14 +111,23 @@ def test_all_that_is_wrong_is_named(small_network, state_dict):
         "stem.bias of shape (5,) for stem/bias of shape (4,).",
     ):
         assert line in message.splitlines()
-    assert "norm.weight (1 NaN or infinite)" in message and "norm.bias (2 NaN or infinite)" in message
+    assert (
+        "norm.weight (1 NaN or infinite)" in message
+        and "norm.bias (2 NaN or infinite)" in message
+    )
     assert "head.bias (not an array of numbers" in message
 
 
-@pytest.mark.parametrize("shape", [(8, 1, 9, 1), (4, 2, 3, 3), (1, 8, 3, 3), (2, 4, 3, 3), (72,)])
-def test_a_depthwise_kernel_of_as_many_values_in_another_shape_is_refused(small_network, state_dict, shape):
+@pytest.mark.parametrize(
+    "shape", [(8, 1, 9, 1), (4, 2, 3, 3), (1, 8, 3, 3), (2, 4, 3, 3), (72,)]
+)
+def test_a_depthwise_kernel_of_as_many_values_in_another_shape_is_refused(
+    small_network, state_dict, shape
+):
     state_dict["mix.weight"] = state_dict["mix.weight"].reshape(shape)
-    assert f"mix.weight of shape {shape} for mix/kernel" in refused(small_network, state_dict)
+    assert f"mix.weight of shape {shape} for mix/kernel" in refused(
+        small_network, state_dict
+    )
 
 
 def test_one_filter_and_a_depthwise_kernel_are_not_taken_for_each_other():
@@ -116,10 +135,18 @@ def test_one_filter_and_a_depthwise_kernel_are_not_taken_for_each_other():
     x = keras.layers.Conv2D(1, 3, use_bias=False, name="filter")(image)
     y = keras.layers.DepthwiseConv2D(3, use_bias=False, name="depthwise")(image)
     model = keras.Model(image, x + y, name="small_network")
-    assert model.get_layer("filter").kernel.shape == model.get_layer("depthwise").kernel.shape
-    right = {"filter.weight": np.ones((1, 2, 3, 3)), "depthwise.weight": np.ones((2, 1, 3, 3))}
+    assert (
+        model.get_layer("filter").kernel.shape
+        == model.get_layer("depthwise").kernel.shape
+    )
+    right = {
+        "filter.weight": np.ones((1, 2, 3, 3)),
+        "depthwise.weight": np.ones((2, 1, 3, 3)),
+    }
     load_state_dict(model, right)
-    message = refused(model, {name: array.swapaxes(0, 1) for name, array in right.items()})
+    message = refused(
+        model, {name: array.swapaxes(0, 1) for name, array in right.items()}
+    )
     assert "2 of the wrong shape" in message
 
 
@@ -127,7 +154,9 @@ def test_another_number_of_classes_is_said(other_small_network, state_dict):
     message = refused(other_small_network(num_classes=7), state_dict)
     assert "head.weight of shape (3, 5) for head/kernel of shape (5, 7)" in message
     assert "num_classes=3" in message
-    assert "num_classes" not in refused(other_small_network(), {**state_dict, "stem.bias": np.zeros(9)})
+    assert "num_classes" not in refused(
+        other_small_network(), {**state_dict, "stem.bias": np.zeros(9)}
+    )
 
 
 def test_a_long_list_is_cut(small_network, state_dict):
@@ -148,7 +177,12 @@ def test_a_model_without_rules_is_refused(other_small_network, state_dict):
 
 
 def test_hifuse_loads_and_names_each_changed_or_missing_tensor(official_state_dict):
-    settings = {"num_classes": 3, "input_shape": (64, 64, 3), "window_size": 2, "depths": (1, 1, 1, 1)}
+    settings = {
+        "num_classes": 3,
+        "input_shape": (64, 64, 3),
+        "window_size": 2,
+        "depths": (1, 1, 1, 1),
+    }
     source = create_model("hifuse_narrow", **settings)
     keras.utils.set_random_seed(1)
     for weight in source.weights:
@@ -161,7 +195,9 @@ def test_hifuse_loads_and_names_each_changed_or_missing_tensor(official_state_di
 
     model = create_model("hifuse_narrow", **settings)
     changed = dict(state_dict)
-    changed["layers2.blocks.0.attn.qkv_weight"] = changed.pop("layers2.blocks.0.attn.qkv.weight")
+    changed["layers2.blocks.0.attn.qkv_weight"] = changed.pop(
+        "layers2.blocks.0.attn.qkv.weight"
+    )
     changed["conv_norm.bias"] = changed["conv_norm.bias"][:-1]
     message = refused(model, changed)
     assert "1 missing: layers2.blocks.0.attn.qkv.weight." in message

@@ -34,7 +34,9 @@ def model():
     x = keras.layers.Dense(200, activation="relu")(x)
     model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
     model.compile("adam", "mse", metrics=["mae"])
-    model.fit(np.random.default_rng(0).random((8, 16, 16, 1)), np.ones((8, 3)), verbose=0)
+    model.fit(
+        np.random.default_rng(0).random((8, 16, 16, 1)), np.ones((8, 3)), verbose=0
+    )
     return model
 
 
@@ -57,7 +59,13 @@ def version(model, preprocessor, tmp_path_factory):
 def test_equals_keras(model, preprocessor, version):
     assert version.parts[-3:] == ("deeper", "small", "1")
     signatures = tf.saved_model.load(str(version)).signatures
-    assert sorted(signatures) == ["explain", "explain_raw", "features", "raw", "serving_default"]
+    assert sorted(signatures) == [
+        "explain",
+        "explain_raw",
+        "features",
+        "raw",
+        "serving_default",
+    ]
     feature_model = keras.Model(model.input, model.get_layer("feature_map").output)
     generator = np.random.default_rng(1)
     for pixels in (
@@ -68,7 +76,9 @@ def test_equals_keras(model, preprocessor, version):
         assert sorted(default) == ["labels", "probabilities"]
         expected = keras_probabilities(model, preprocessor, pixels)
         np.testing.assert_allclose(default["probabilities"], expected, atol=1e-4)
-        assert default["labels"].numpy().tolist() == [[name.encode() for name in LABELS]] * len(pixels)
+        assert default["labels"].numpy().tolist() == [
+            [name.encode() for name in LABELS]
+        ] * len(pixels)
         features = signatures["features"](pixels=tf.constant(pixels))
         assert sorted(features) == ["features", "probabilities"]
         expected = feature_model.predict(np.asarray(preprocessor(pixels)), verbose=0)
@@ -80,14 +90,21 @@ def test_signature_has_named_typed_inputs_and_outputs(version):
     loaded = tf.saved_model.load(version)
     signature = loaded.signatures["serving_default"]
     _, inputs = signature.structured_input_signature
-    assert inputs == {"pixels": tf.TensorSpec([None, None, None, 1], tf.int16, name="pixels")}
+    assert inputs == {
+        "pixels": tf.TensorSpec([None, None, None, 1], tf.int16, name="pixels")
+    }
     outputs = signature.structured_outputs
-    assert (outputs["probabilities"].dtype, outputs["probabilities"].shape.as_list()) == (
+    assert (
+        outputs["probabilities"].dtype,
+        outputs["probabilities"].shape.as_list(),
+    ) == (
         tf.float32,
         [None, 3],
     )
     assert outputs["labels"].dtype == tf.string
-    assert (version / "assets" / "labels.txt").read_text() == "any\nepidural\nsubdural\n"
+    assert (
+        version / "assets" / "labels.txt"
+    ).read_text() == "any\nepidural\nsubdural\n"
     _, inputs = loaded.signatures["raw"].structured_input_signature
     assert inputs == {
         "raw": tf.TensorSpec([None], tf.string, name="raw"),
@@ -104,9 +121,13 @@ def test_weights_are_stored_once_and_without_the_optimizer(model, version):
     assert weights <= stored < 1.05 * weights
 
 
-def test_the_card_has_what_is_given_and_the_facts_of_the_export(model, preprocessor, tmp_path):
+def test_the_card_has_what_is_given_and_the_facts_of_the_export(
+    model, preprocessor, tmp_path
+):
     given = {"dataset": "phantoms", "name": "another", "not_a_medical_device": False}
-    version = export_saved_model(model, preprocessor, LABELS, tmp_path / "small", model_card=given)
+    version = export_saved_model(
+        model, preprocessor, LABELS, tmp_path / "small", model_card=given
+    )
     card = json.loads((version / "assets" / "model_card.json").read_text())
     assert card.pop("created").count("-") == 2
     assert card == {
@@ -135,11 +156,17 @@ def test_every_signature_is_compared(model, preprocessor, tmp_path, monkeypatch,
 
     def spoilt(what, received, wanted, allowed, batch):
         seen.append(what)
-        return expect_close(what, received, wanted + 1 if what == name else wanted, allowed, batch)
+        return expect_close(
+            what, received, wanted + 1 if what == name else wanted, allowed, batch
+        )
 
     monkeypatch.setattr(comparison, "_expect_close", spoilt)
-    with pytest.raises(RuntimeError, match=f"model's {name} differ from the Keras model's by 1"):
-        export_saved_model(model, preprocessor, LABELS, tmp_path, samples=sample_slices_hu((32,)))
+    with pytest.raises(
+        RuntimeError, match=f"model's {name} differ from the Keras model's by 1"
+    ):
+        export_saved_model(
+            model, preprocessor, LABELS, tmp_path, samples=sample_slices_hu((32,))
+        )
     assert list(tmp_path.iterdir()) == [] and name in seen
 
 
@@ -159,7 +186,9 @@ def test_a_difference_is_refused_and_leaves_nothing(model, tmp_path):
 
     def drifting(pixels):
         calls.append(None)
-        return tf.image.resize(tf.cast(pixels, tf.float32), (16, 16)) * 0.001 * len(calls)
+        return (
+            tf.image.resize(tf.cast(pixels, tf.float32), (16, 16)) * 0.001 * len(calls)
+        )
 
     with pytest.raises(RuntimeError, match="differ from the Keras model's"):
         export_saved_model(model, drifting, LABELS, tmp_path)
@@ -177,12 +206,20 @@ def test_not_a_number_is_refused_and_leaves_nothing(model, preprocessor, tmp_pat
 def test_activations(model, preprocessor, tmp_path):
     pixels = sample_slices_hu()[1]
     logits = model.predict(np.asarray(preprocessor(pixels)), verbose=0)
-    softmax = export_saved_model(model, preprocessor, LABELS, tmp_path, activation="softmax")
-    served = tf.saved_model.load(softmax).signatures["serving_default"](pixels=tf.constant(pixels))
+    softmax = export_saved_model(
+        model, preprocessor, LABELS, tmp_path, activation="softmax"
+    )
+    served = tf.saved_model.load(softmax).signatures["serving_default"](
+        pixels=tf.constant(pixels)
+    )
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
-    linear = export_saved_model(model, preprocessor, LABELS, tmp_path, activation="linear")
-    served = tf.saved_model.load(linear).signatures["serving_default"](pixels=tf.constant(pixels))
+    linear = export_saved_model(
+        model, preprocessor, LABELS, tmp_path, activation="linear"
+    )
+    served = tf.saved_model.load(linear).signatures["serving_default"](
+        pixels=tf.constant(pixels)
+    )
     np.testing.assert_allclose(served["probabilities"], logits, atol=1e-4)
 
 
@@ -213,7 +250,9 @@ def test_the_models_own_preprocessing_is_exported_for_any_size(tmp_path):
     version = export_saved_model(model, preprocessor, LABELS, tmp_path)
     for size in ((50, 33), (16, 16), (8, 40)):
         pixels = np.random.default_rng(0).integers(-100, 200, (2, *size, 1), "int16")
-        served = tf.saved_model.load(version).signatures["serving_default"](pixels=tf.constant(pixels))
+        served = tf.saved_model.load(version).signatures["serving_default"](
+            pixels=tf.constant(pixels)
+        )
         expected = keras_probabilities(model, preprocessor, pixels)
         np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
 
@@ -222,35 +261,62 @@ def test_the_models_own_preprocessing_is_exported_for_any_size(tmp_path):
 def two_outputs(model):
     features = model.get_layer("feature_map").output
     flat = keras.layers.Flatten()(features)
-    outputs = {"there": keras.layers.Dense(2)(flat), "where": keras.layers.Dense(3)(flat)}
+    outputs = {
+        "there": keras.layers.Dense(2)(flat),
+        "where": keras.layers.Dense(3)(flat),
+    }
     return keras.Model(model.input, outputs)
 
 
 def test_a_dict_of_outputs_is_served_by_name(two_outputs, preprocessor, tmp_path):
     names = {"where": ("deep", "lobar", "low"), "there": ("no", "yes")}
-    version = export_saved_model(two_outputs, preprocessor, names, tmp_path, activation="softmax")
+    version = export_saved_model(
+        two_outputs, preprocessor, names, tmp_path, activation="softmax"
+    )
     signatures = tf.saved_model.load(version).signatures
     pixels = sample_slices_hu((40,))[0]
     served = signatures["serving_default"](pixels=tf.constant(pixels))
     assert sorted(served) == ["there", "there_labels", "where", "where_labels"]
     logits = two_outputs.predict(np.asarray(preprocessor(pixels)), verbose=0)
     for name, labels in names.items():
-        expected = np.exp(logits[name]) / np.exp(logits[name]).sum(axis=1, keepdims=True)
+        expected = np.exp(logits[name]) / np.exp(logits[name]).sum(
+            axis=1, keepdims=True
+        )
         np.testing.assert_allclose(served[name], expected, atol=1e-4)
-        assert [label.decode() for label in served[f"{name}_labels"].numpy()[0]] == list(labels)
-    assert sorted(signatures["features"](pixels=tf.constant(pixels))) == ["features", "there", "where"]
-    assert (version / "assets" / "labels.txt").read_text().split() == ["deep", "lobar", "low", "no", "yes"]
+        assert [
+            label.decode() for label in served[f"{name}_labels"].numpy()[0]
+        ] == list(labels)
+    assert sorted(signatures["features"](pixels=tf.constant(pixels))) == [
+        "features",
+        "there",
+        "where",
+    ]
+    assert (version / "assets" / "labels.txt").read_text().split() == [
+        "deep",
+        "lobar",
+        "low",
+        "no",
+        "yes",
+    ]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (LABELS, "for one that gives a dict. Received: those of probabilities for there, where"),
+        (
+            LABELS,
+            "for one that gives a dict. Received: those of probabilities for there, where",
+        ),
         ({"there": ("no", "yes")}, "Received: those of there for there, where"),
-        ({"there": ("no", "yes"), "where": ("deep",)}, r"of shape \(None, 3\). Received: deep"),
+        (
+            {"there": ("no", "yes"), "where": ("deep",)},
+            r"of shape \(None, 3\). Received: deep",
+        ),
     ],
 )
-def test_names_have_to_be_of_the_outputs(two_outputs, preprocessor, tmp_path, names, message):
+def test_names_have_to_be_of_the_outputs(
+    two_outputs, preprocessor, tmp_path, names, message
+):
     with pytest.raises(ValueError, match=message):
         export_saved_model(two_outputs, preprocessor, names, tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -258,5 +324,7 @@ def test_names_have_to_be_of_the_outputs(two_outputs, preprocessor, tmp_path, na
 
 def test_a_list_of_outputs_is_refused(two_outputs, preprocessor, tmp_path):
     listed = keras.Model(two_outputs.input, list(two_outputs.output.values()))
-    with pytest.raises(ValueError, match="one output, or a dict of outputs. Received: 1 and 2"):
+    with pytest.raises(
+        ValueError, match="one output, or a dict of outputs. Received: 1 and 2"
+    ):
         export_saved_model(listed, preprocessor, LABELS, tmp_path / "new")

@@ -24,7 +24,9 @@ def model():
     x = keras.layers.LayerNormalization(name="stem_norm")(x)
     x = keras.layers.Conv2D(16, 3, activation="gelu", name="feature_map")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(stddev=2), name="head")(x)
+    x = keras.layers.Dense(
+        3, kernel_initializer=keras.initializers.RandomNormal(stddev=2), name="head"
+    )(x)
     return keras.Model(image, x)
 
 
@@ -39,7 +41,13 @@ def version(model, preprocessor, tmp_path_factory):
 
 
 def export_photographs(model, preprocessor, directory, **options):
-    options = {"activation": "softmax", "pixel_dtype": "uint8", "channels": 3, "encoded": True, **options}
+    options = {
+        "activation": "softmax",
+        "pixel_dtype": "uint8",
+        "channels": 3,
+        "encoded": True,
+        **options,
+    }
     return export_saved_model(model, preprocessor, LABELS, directory, **options)
 
 
@@ -64,39 +72,65 @@ def file_of(picture, image_format="PNG", mode="RGB", **options):
 
 
 def keras_probabilities(model, preprocessor, picture):
-    return keras.ops.softmax(model.predict(np.asarray(preprocessor(picture[None])), verbose=0))[0]
+    return keras.ops.softmax(
+        model.predict(np.asarray(preprocessor(picture[None])), verbose=0)
+    )[0]
 
 
 def test_equals_keras(model, preprocessor, signatures, pictures):
-    served = signatures["encoded"](encoded=tf.constant([file_of(picture) for picture in pictures]))
+    served = signatures["encoded"](
+        encoded=tf.constant([file_of(picture) for picture in pictures])
+    )
     assert sorted(served) == ["labels", "probabilities"]
-    expected = [keras_probabilities(model, preprocessor, picture) for picture in pictures]
+    expected = [
+        keras_probabilities(model, preprocessor, picture) for picture in pictures
+    ]
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
     assert np.ptp(served["probabilities"], axis=0).max() > 0.01
     assert served["labels"].numpy().tolist() == [[name.encode() for name in LABELS]] * 3
 
 
 def test_files_of_different_sizes_equal_the_pixels_signature(signatures, pictures):
-    assert sorted(signatures) == ["encoded", "explain", "explain_raw", "features", "raw", "serving_default"]
+    assert sorted(signatures) == [
+        "encoded",
+        "explain",
+        "explain_raw",
+        "features",
+        "raw",
+        "serving_default",
+    ]
     _, inputs = signatures["encoded"].structured_input_signature
     assert inputs == {"encoded": tf.TensorSpec([None], tf.string, name="encoded")}
     files = [file_of(picture) for picture in pictures]
     served = signatures["encoded"](encoded=tf.constant(files))
     for picture, row in zip(pictures, served["probabilities"]):
-        from_pixels = signatures["serving_default"](pixels=tf.constant(picture[None]))["probabilities"][0]
+        from_pixels = signatures["serving_default"](pixels=tf.constant(picture[None]))[
+            "probabilities"
+        ][0]
         np.testing.assert_allclose(row, from_pixels, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("image_format", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "L"), ("PNG", "P"), ("PNG", "RGBA"), ("PNG", "1")],
+    [
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("PNG", "L"),
+        ("PNG", "P"),
+        ("PNG", "RGBA"),
+        ("PNG", "1"),
+    ],
 )
-def test_kinds_of_files_are_decoded_as_pillow_decodes_them(signatures, pictures, image_format, mode):
+def test_kinds_of_files_are_decoded_as_pillow_decodes_them(
+    signatures, pictures, image_format, mode
+):
     files = [file_of(picture, image_format, mode) for picture in pictures]
     served = signatures["encoded"](encoded=tf.constant(files))["probabilities"]
     for file, row in zip(files, served):
         pixels = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
-        expected = signatures["serving_default"](pixels=tf.constant(pixels[None]))["probabilities"][0]
+        expected = signatures["serving_default"](pixels=tf.constant(pixels[None]))[
+            "probabilities"
+        ][0]
         np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
@@ -108,8 +142,12 @@ def test_what_is_no_picture_is_an_error_of_the_call(signatures, pictures):
 
 def test_weights_are_stored_once(model, version):
     stored = sum(
-        np.prod(shape) for name, shape in tf.train.list_variables(str(version / "variables" / "variables"))
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH" and name != "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
+        np.prod(shape)
+        for name, shape in tf.train.list_variables(
+            str(version / "variables" / "variables")
+        )
+        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+        and name != "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
     )
     assert stored == sum(np.prod(weight.shape) for weight in model.weights)
 
@@ -126,7 +164,9 @@ def test_a_preprocessor_that_minds_the_batch_is_refused(model, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_says_nothing_about_renamed_inputs(model, preprocessor, tmp_path, caplog):
+def test_export_says_nothing_about_renamed_inputs(
+    model, preprocessor, tmp_path, caplog
+):
     level = logging.getLogger("absl").level
     with caplog.at_level(logging.INFO):
         logging.getLogger("absl").setLevel(logging.INFO)

@@ -12,7 +12,11 @@ import pytest
 import tensorflow as tf
 import tiny_exports as tiny
 
-from keras_medformers.serving import sample_mammograms, sample_photographs, sample_slices_hu
+from keras_medformers.serving import (
+    sample_mammograms,
+    sample_photographs,
+    sample_slices_hu,
+)
 
 TESTS = pathlib.Path(c_api.__file__).parent
 WAYS = ("saved_model", "command", "c_api")
@@ -44,9 +48,16 @@ def requests_of(kind):
 
 def run_elsewhere(arguments, folder):
     """Runs Python where this package is not on the path; returns what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    }
     return subprocess.run(
-        arguments, cwd=folder, env=environment, check=True, capture_output=True, text=True
+        arguments,
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
 
@@ -59,11 +70,20 @@ def answers(exports_of_every_kind, tmp_path_factory):
         for signature, inputs in requests_of(kind).items():
             name = f"{kind}-{signature}"
             np.savez(folder / f"{name}.npz", **inputs)
-            requests[name] = {"export": str(export), "signature": signature, "inputs": f"{name}.npz"}
+            requests[name] = {
+                "export": str(export),
+                "signature": signature,
+                "inputs": f"{name}.npz",
+            }
     (folder / "requests.json").write_text(json.dumps(requests))
-    run_elsewhere([sys.executable, str(TESTS / "load_elsewhere.py"), str(folder)], folder)
+    run_elsewhere(
+        [sys.executable, str(TESTS / "load_elsewhere.py"), str(folder)], folder
+    )
     return {
-        way: {name: dict(np.load(folder / way / f"{name}.npz", allow_pickle=True)) for name in requests}
+        way: {
+            name: dict(np.load(folder / way / f"{name}.npz", allow_pickle=True))
+            for name in requests
+        }
         for way in WAYS
     }
 
@@ -84,7 +104,9 @@ def test_all_signatures_answer_elsewhere(exports_of_every_kind, answers, kind, w
                 np.testing.assert_array_equal(answer[name], default[name])
     explained = answers[way][f"{kind}-explain"]
     for name in outputs:
-        heat = explained["heat_maps" if name == "probabilities" else f"{name}_heat_maps"]
+        heat = explained[
+            "heat_maps" if name == "probabilities" else f"{name}_heat_maps"
+        ]
         assert heat.shape[:2] == default[name].shape and heat.ndim == 4
         assert heat.min() >= 0 and heat.max() == pytest.approx(1)
     features = answers[way][f"{kind}-features"]["features"]
@@ -99,12 +121,16 @@ def test_the_command_itself(exports_of_every_kind, answers, tmp_path):
          "--signature_def", "explain", "--inputs", "pixels=pixels.npy", "--outdir", "out"], tmp_path,
     )  # fmt: skip
     for name, expected in answers["saved_model"]["ct-explain"].items():
-        np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{name}.npy", allow_pickle=True), expected)
+        np.testing.assert_array_equal(
+            np.load(tmp_path / "out" / f"{name}.npy", allow_pickle=True), expected
+        )
 
 
 @pytest.mark.parametrize("kind", list(PIXELS))
 def test_warm_up_requests_are_answered_by_the_c_api(exports_of_every_kind, kind):
-    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    prediction_log_pb2 = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_log_pb2"
+    )
     export = exports_of_every_kind[kind]
     session, replayed = c_api.Session(export), []
     for record in tf.data.TFRecordDataset(str(export / WARM_UP)).as_numpy_iterator():
@@ -117,9 +143,13 @@ def test_warm_up_requests_are_answered_by_the_c_api(exports_of_every_kind, kind)
         rebuilt.predict_log.request.model_spec.signature_name = signature
         for name, tensor in request.inputs.items():
             rebuilt.predict_log.request.inputs[name].CopyFrom(tensor)
-        assert rebuilt.SerializeToString(deterministic=True) == log.SerializeToString(deterministic=True)
+        assert rebuilt.SerializeToString(deterministic=True) == log.SerializeToString(
+            deterministic=True
+        )
         definition = session.signatures[signature]
-        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        inputs = {
+            name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()
+        }
         assert {name: tensor.dtype for name, tensor in request.inputs.items()} == {
             name: tensor.dtype for name, tensor in definition.inputs.items()
         }
@@ -132,17 +162,27 @@ def test_warm_up_requests_are_answered_by_the_c_api(exports_of_every_kind, kind)
 
 
 def test_warm_up_requests_are_small(exports_of_every_kind):
-    sizes = [(export / WARM_UP).stat().st_size for export in exports_of_every_kind.values()]
+    sizes = [
+        (export / WARM_UP).stat().st_size for export in exports_of_every_kind.values()
+    ]
     assert max(sizes) < 4 * 64 * 64 * 2
 
 
 def test_signatures_have_named_inputs_of_any_batch_and_size(exports_of_every_kind):
-    for kind, channels in (("ct", 1), ("pictures", 3), ("two_tasks", 1), ("mammograms", 1)):
+    for kind, channels in (
+        ("ct", 1),
+        ("pictures", 3),
+        ("two_tasks", 1),
+        ("mammograms", 1),
+    ):
         session = c_api.Session(exports_of_every_kind[kind])
         for signature, definition in session.signatures.items():
             if "pixels" in definition.inputs:
                 shape = definition.inputs["pixels"].tensor_shape
-                assert [dim.size for dim in shape.dim] == [-1, -1, -1, channels], (kind, signature)
+                assert [dim.size for dim in shape.dim] == [-1, -1, -1, channels], (
+                    kind,
+                    signature,
+                )
         session.close()
 
 
@@ -150,9 +190,18 @@ def test_assets_name_labels_and_model(exports_of_every_kind):
     for kind, export in exports_of_every_kind.items():
         card = json.loads((export / "assets" / "model_card.json").read_text())
         assert card["not_a_medical_device"] is True
-        assert (card["pixel_dtype"], card["channels"]) == (PIXELS[kind].dtype.name, PIXELS[kind].shape[-1])
+        assert (card["pixel_dtype"], card["channels"]) == (
+            PIXELS[kind].dtype.name,
+            PIXELS[kind].shape[-1],
+        )
         names = card["label_names"]
-        names = [name for of_task in names.values() for name in of_task] if kind == "two_tasks" else names
+        names = (
+            [name for of_task in names.values() for name in of_task]
+            if kind == "two_tasks"
+            else names
+        )
         assert (export / "assets" / "labels.txt").read_text().splitlines() == names
-        assert card["input_size"] == ([None] * 2 if kind == "mammograms" else [tiny.SIZE_PX] * 2)
+        assert card["input_size"] == (
+            [None] * 2 if kind == "mammograms" else [tiny.SIZE_PX] * 2
+        )
         assert card["name"] == export.parent.name

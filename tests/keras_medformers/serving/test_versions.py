@@ -41,7 +41,10 @@ def test_a_killed_export_leaves_nothing_that_looks_like_a_version(tmp_path):
         assert process.stdout.readline() == "written\n"
         process.send_signal(signal.SIGKILL)
     (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".partial-") and (left / "model" / "saved_model.pb").is_file()
+    assert (
+        left.name.startswith(".partial-")
+        and (left / "model" / "saved_model.pb").is_file()
+    )
     assert write(tmp_path).name == "1"
     assert left.is_dir()  # it could be an export that is still running
     long_ago = left.stat().st_mtime - versions.ABANDONED_AFTER_S - 1

@@ -6,49 +6,85 @@ import re
 import pytest
 
 import keras_medformers
-from training.compare.hct_tables import GAINS_BY_THIRD, TABLE_3_IMAGES, TABLE_3_PATCHES, TABLE_A1
+from training.compare.hct_tables import (
+    GAINS_BY_THIRD,
+    TABLE_3_IMAGES,
+    TABLE_3_PATCHES,
+    TABLE_A1,
+)
 from training.compare.paper_table import ends_of, value_of
-from training.config import Config
+from training.runs.config import Config
 
 POSITIVES, NEGATIVES = 1195, 6163  # Table 2, test
 
 
 def areas(table, optimizer=""):
-    return {row.model: value_of(row.printed[-1]) for row in table.rows if row.name.endswith(optimizer)}
+    return {
+        row.model: value_of(row.printed[-1])
+        for row in table.rows
+        if row.name.endswith(optimizer)
+    }
 
 
 def test_every_printed_interval_is_that_of_images_drawn_one_by_one():
     for row in TABLE_3_IMAGES.rows:
         area, (low, high) = value_of(row.printed[-1]), ends_of(row.printed[-1])
-        above, below = area / (2 - area), 2 * area**2 / (1 + area)  # Hanley and McNeil, 1982
+        above, below = (
+            area / (2 - area),
+            2 * area**2 / (1 + area),
+        )  # Hanley and McNeil, 1982
         variance = area * (1 - area)
-        variance += (POSITIVES - 1) * (above - area**2) + (NEGATIVES - 1) * (below - area**2)
+        variance += (POSITIVES - 1) * (above - area**2) + (NEGATIVES - 1) * (
+            below - area**2
+        )
         expected = 2 * 1.96 * math.sqrt(variance / (POSITIVES * NEGATIVES))
         assert 0.85 < (high - low) / expected < 1.05, row.name
-    widths = [high - low for low, high in (ends_of(row.printed[-1]) for row in TABLE_3_PATCHES.rows)]
+    widths = [
+        high - low
+        for low, high in (ends_of(row.printed[-1]) for row in TABLE_3_PATCHES.rows)
+    ]
     assert max(widths) < 0.014 and min(widths) > 0.011
 
 
 def test_what_the_text_says_of_table_3():
     adam, asam = areas(TABLE_3_IMAGES, "Adam"), areas(TABLE_3_IMAGES, "ASAM")
     assert max(asam, key=asam.get) == "hct" and max(adam, key=adam.get) == "hct_softmax"
-    assert sorted(adam.values())[-2] == adam["hct"]  # "second best - and not the best - performance"
+    assert (
+        sorted(adam.values())[-2] == adam["hct"]
+    )  # "second best - and not the best - performance"
     for of_optimizer in (adam, asam):
-        assert min(of_optimizer["hct"], of_optimizer["hct_softmax"]) > of_optimizer["gmic"]
+        assert (
+            min(of_optimizer["hct"], of_optimizer["hct_softmax"]) > of_optimizer["gmic"]
+        )
     assert all(asam[model] > adam[model] for model in adam)
     assert len(asam) == len(areas(TABLE_3_PATCHES, "Adam")) == 5
 
 
 def test_what_the_text_says_of_findings():
-    by_model = {row.model: [value_of(printed) for printed in row.printed] for row in TABLE_A1.rows}
-    assert by_model["hct"] == [max(column) for column in zip(*by_model.values(), strict=True)]
-    gains = [ours - theirs for ours, theirs in zip(by_model["hct"], by_model["gmic"], strict=True)]
+    by_model = {
+        row.model: [value_of(printed) for printed in row.printed]
+        for row in TABLE_A1.rows
+    }
+    assert by_model["hct"] == [
+        max(column) for column in zip(*by_model.values(), strict=True)
+    ]
+    gains = [
+        ours - theirs
+        for ours, theirs in zip(by_model["hct"], by_model["gmic"], strict=True)
+    ]
     names = [column.name for column in TABLE_A1.columns]
     by_name = dict(zip(names, gains, strict=True))
-    assert by_name["focal asymmetry"] == pytest.approx(0.05)  # the text has these two the other way round
+    assert by_name["focal asymmetry"] == pytest.approx(
+        0.05
+    )  # the text has these two the other way round
     assert by_name["architectural distortion"] == pytest.approx(0.045)
-    assert sorted(gains)[-2:] == [by_name["architectural distortion"], by_name["focal asymmetry"]]
-    assert GAINS_BY_THIRD["medium"] > GAINS_BY_THIRD["large"] > GAINS_BY_THIRD["small"] > 0
+    assert sorted(gains)[-2:] == [
+        by_name["architectural distortion"],
+        by_name["focal asymmetry"],
+    ]
+    assert (
+        GAINS_BY_THIRD["medium"] > GAINS_BY_THIRD["large"] > GAINS_BY_THIRD["small"] > 0
+    )
 
 
 def test_counts_of_parameters_are_our_networks():
@@ -63,7 +99,11 @@ def test_counts_of_parameters_are_our_networks():
     [
         (dict(sharpness="asam"), TABLE_3_IMAGES, "HCT, Per-RELU; Adam + ASAM"),
         (dict(sharpness="none", model="gmic"), TABLE_3_IMAGES, "GMIC; Adam"),
-        (dict(sharpness="none", dataset="mammography_patches"), TABLE_3_PATCHES, "HCT, Per-RELU; Adam"),
+        (
+            dict(sharpness="none", dataset="mammography_patches"),
+            TABLE_3_PATCHES,
+            "HCT, Per-RELU; Adam",
+        ),
         (dict(sharpness="asam", dataset="mammography_patches"), TABLE_3_IMAGES, None),
         (dict(sharpness="asam", model="def_gmic"), TABLE_A1, "Def-GMIC"),
         (dict(sharpness="none"), TABLE_A1, None),
@@ -71,7 +111,11 @@ def test_counts_of_parameters_are_our_networks():
 )
 def test_the_row_that_a_run_belongs_to(values, table, row):
     settings = dict(
-        model="hct", dataset="mammography", records="records", optimizer="adam", weight_decay=0.0
+        model="hct",
+        dataset="mammography",
+        records="records",
+        optimizer="adam",
+        weight_decay=0.0,
     )
     index = table.row_of(Config(**settings | values))
     assert row is None if index is None else row == table.rows[index].name

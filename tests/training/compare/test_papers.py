@@ -5,25 +5,39 @@ import pytest
 
 import keras_medformers
 from data_prep.datasets import get_dataset
-from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
 from training.compare.dtvit_tables import DTVIT_TABLES
 from training.compare.paper_table import ends_of, millions, value_of
-from training.compare.papers import ACCURACY_NOTE, TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLES
-from training.config import Config
+from training.compare.papers import (
+    ACCURACY_NOTE,
+    TABLE_2,
+    TABLE_3,
+    TABLE_4,
+    TABLE_5,
+    TABLES,
+)
+from training.runs.config import Config
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.paper} {table.number}")
+@pytest.mark.parametrize(
+    "table", TABLES, ids=lambda table: f"{table.paper} {table.number}"
+)
 def test_a_table_is_whole_and_of_models_and_data_sets_that_we_have(table):
     assert len({row.name for row in table.rows}) == len(table.rows)
     assert len({column.key for column in table.columns}) == len(table.columns)
-    assert {row.model for row in table.rows if row.model} <= set(keras_medformers.list_models())
+    assert {row.model for row in table.rows if row.model} <= set(
+        keras_medformers.list_models()
+    )
     for dataset in table.datasets:
         get_dataset(dataset)
     for row in table.rows:
         assert len(row.printed) == len(table.columns)
         for column, printed in zip(table.columns, row.printed, strict=True):
             value = printed.partition(" (")[0]
-            assert value.endswith("%") == (column.form(0.5) == "50.00%"), (row.name, printed)
+            assert value.endswith("%") == (column.form(0.5) == "50.00%"), (
+                row.name,
+                printed,
+            )
             assert value == "" or value_of(value) > 0
             assert not value.endswith("%") or value_of(value) < 1
             if ends := ends_of(printed):
@@ -33,8 +47,13 @@ def test_a_table_is_whole_and_of_models_and_data_sets_that_we_have(table):
 @pytest.mark.parametrize(
     "printed, value",
     [
-        ("93.00%", 0.93), ("95.40%", 0.954), ("0.0705", 0.0705), ("34 M", 34e6), ("8.13 G", 8.13e9),
-        ("85.04% (83.74% to 86.36%)", 0.8504), ("", None),
+        ("93.00%", 0.93),
+        ("95.40%", 0.954),
+        ("0.0705", 0.0705),
+        ("34 M", 34e6),
+        ("8.13 G", 8.13e9),
+        ("85.04% (83.74% to 86.36%)", 0.8504),
+        ("", None),
     ],
 )
 def test_what_is_printed_as_a_number(printed, value):
@@ -47,7 +66,10 @@ def test_our_counts_are_shown_in_millions():
 
 def test_the_note_on_accuracy_says_what_the_tables_hold():
     assert [column.name for column in TABLE_4.columns[:-1]] == list(HEMORRHAGE_LABELS)
-    means = [np.mean([value_of(printed) for printed in row.printed[:-1]]) for row in TABLE_4.rows]
+    means = [
+        np.mean([value_of(printed) for printed in row.printed[:-1]])
+        for row in TABLE_4.rows
+    ]
     models = {row.model for row in TABLE_4.rows}
     overall = [value_of(row.printed[0]) for row in TABLE_3.rows if row.model in models]
     assert len(overall) == len(means) == 4
@@ -58,16 +80,35 @@ def test_the_note_on_accuracy_says_what_the_tables_hold():
 def test_table_5_repeats_the_best_row_of_table_3():
     best = max(TABLE_3.rows, key=lambda row: value_of(row.printed[0]))
     accuracy, loss, _, parameters = best.printed
-    assert (best.model, (accuracy, loss, parameters)) == (TABLE_5.rows[0].model, TABLE_5.rows[0].printed)
+    assert (best.model, (accuracy, loss, parameters)) == (
+        TABLE_5.rows[0].model,
+        TABLE_5.rows[0].printed,
+    )
 
 
 @pytest.mark.parametrize(
     "table, values, row",
     [
-        (TABLE_5, dict(model="efficient_scopeformer", frozen_fraction=0.7), "Efficient Scopeformer"),
-        (TABLE_5, dict(model="efficient_scopeformer", frozen_fraction=1.0), "Efficient Scopeformer (P)"),
-        (TABLE_5, dict(model="deep_scopeformer", frozen_fraction=1.0), "Deep Scopeformer (L)/8"),
-        (TABLE_2, dict(model="scopeformer_2cnn", frozen_fraction=1.0), "2-CNN-ViT (I-S), 7×7×2048"),
+        (
+            TABLE_5,
+            dict(model="efficient_scopeformer", frozen_fraction=0.7),
+            "Efficient Scopeformer",
+        ),
+        (
+            TABLE_5,
+            dict(model="efficient_scopeformer", frozen_fraction=1.0),
+            "Efficient Scopeformer (P)",
+        ),
+        (
+            TABLE_5,
+            dict(model="deep_scopeformer", frozen_fraction=1.0),
+            "Deep Scopeformer (L)/8",
+        ),
+        (
+            TABLE_2,
+            dict(model="scopeformer_2cnn", frozen_fraction=1.0),
+            "2-CNN-ViT (I-S), 7×7×2048",
+        ),
         (TABLE_3, dict(model="efficient_scopeformer"), None),
         (TABLE_5, dict(model="efficient_scopeformer", dataset="kvasir"), None),
     ],
@@ -78,7 +119,9 @@ def test_the_row_that_a_run_belongs_to(table, values, row):
 
 
 @pytest.mark.parametrize(
-    "table, normal, ich", [(DTVIT_TABLES[0], 459, 807), (DTVIT_TABLES[2], 1342, 1681)], ids=["later", "first"]
+    "table, normal, ich",
+    [(DTVIT_TABLES[0], 459, 807), (DTVIT_TABLES[2], 1342, 1681)],
+    ids=["later", "first"],
 )
 def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, ich):
     for row in table.rows:
@@ -89,11 +132,14 @@ def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, i
             false = hits * (1 / precision - 1)
             return (hits + others - false) / (positives + others), 1 - false / others
 
-        assert implied(normal, ich) == pytest.approx((accuracy, specificity), abs=0.0015)
+        assert implied(normal, ich) == pytest.approx(
+            (accuracy, specificity), abs=0.0015
+        )
         if row.name == "without augmentation":
             assert abs(implied(ich, normal)[1] - specificity) > 0.01
     assert [column.path for column in table.columns[:2]] == [
-        ("hemorrhage", "accuracy"), ("hemorrhage", "labels", "normal", "precision"),
+        ("hemorrhage", "accuracy"),
+        ("hemorrhage", "labels", "normal", "precision"),
     ]
 
 
@@ -110,6 +156,8 @@ def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, i
 )
 def test_dtvits_runs_stand_with_their_version(values, table, row):
     table = DTVIT_TABLES[table]
-    settings = dict(model="dtvit_large", dataset="ich_location", records="records") | values
+    settings = (
+        dict(model="dtvit_large", dataset="ich_location", records="records") | values
+    )
     index = table.row_of(Config(**settings))
     assert row is None if index is None else row == table.rows[index].name

@@ -8,10 +8,10 @@ import pytest
 from ct_files import write_ct
 from PIL import Image
 
-from data_prep import command_line
-from data_prep.labels import HEMORRHAGE_LABELS
-from training.config import Config
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from keras_medformers.support import command_line
 from training.explain import __main__ as explain
+from training.runs.config import Config
 
 SIZE_PX = 64
 COLOURS = ("red", "green", "blue")
@@ -43,8 +43,13 @@ def save_run(run_dir, names, scale, offset, **values):
 def photograph_run(tmp_path_factory):
     """Its three classes are the colours; 1/2 + 1/2 brings [-1, 1] to [0, 1]."""
     return save_run(
-        tmp_path_factory.mktemp("runs") / "photographs", COLOURS, 0.5, 0.5,
-        model="hifuse_narrow", task="single_label", modality="photograph",
+        tmp_path_factory.mktemp("runs") / "photographs",
+        COLOURS,
+        0.5,
+        0.5,
+        model="hifuse_narrow",
+        task="single_label",
+        modality="photograph",
     )
 
 
@@ -52,7 +57,10 @@ def photograph_run(tmp_path_factory):
 def ct_run(tmp_path_factory):
     """Its first label is the mean of the brain window."""
     return save_run(
-        tmp_path_factory.mktemp("runs") / "ct", HEMORRHAGE_LABELS, 1 / 255, 0.0,
+        tmp_path_factory.mktemp("runs") / "ct",
+        HEMORRHAGE_LABELS,
+        1 / 255,
+        0.0,
         model="efficient_scopeformer",
     )
 
@@ -83,7 +91,18 @@ def test_overlays_table_and_sheet(photograph_run, tmp_path):
         "c.png": write_spot(folder / "c.png", "red"),
     }
 
-    assert run("--run", photograph_run, folder, "--output", tmp_path / "out", "--batch-size", 2) == 0
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            folder,
+            "--output",
+            tmp_path / "out",
+            "--batch-size",
+            2,
+        )
+        == 0
+    )
 
     table = pd.read_csv(tmp_path / "out" / "explain.csv")
     assert [path.rsplit("/", 1)[1] for path in table["file"]] == list(pictures)
@@ -101,7 +120,12 @@ def test_overlays_table_and_sheet(photograph_run, tmp_path):
     sheet = np.asarray(Image.open(tmp_path / "out" / "contact_sheet.png"))
     assert min(sheet.shape[:2]) > 100 and sheet.std() > 10
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "a_green.png", "b_blue.png", "c_red.png", "contact_sheet.png", "explain.csv", "rejects.csv",
+        "a_green.png",
+        "b_blue.png",
+        "c_red.png",
+        "contact_sheet.png",
+        "explain.csv",
+        "rejects.csv",
     ]
 
 
@@ -110,7 +134,12 @@ def test_no_colour_outside_of_the_crop(photograph_run, tmp_path):
     picture = np.full((60, 180, 3), (200, 0, 0), np.uint8)
     Image.fromarray(picture).save(tmp_path / "wide.png")
 
-    assert run("--run", photograph_run, tmp_path / "wide.png", "--output", tmp_path / "out") == 0
+    assert (
+        run(
+            "--run", photograph_run, tmp_path / "wide.png", "--output", tmp_path / "out"
+        )
+        == 0
+    )
 
     columns = np.nonzero(changed(tmp_path / "out" / "wide_red.png", picture).max(0))[0]
     side = 60 * 64 / 73
@@ -121,22 +150,51 @@ def test_no_colour_outside_of_the_crop(photograph_run, tmp_path):
 def test_turned_picture_is_shown_upright(photograph_run, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored turned by a quarter
-    picture = write_spot(tmp_path / "turned.png", "red", 100, 100, row=30, column=50, exif=exif)
+    picture = write_spot(
+        tmp_path / "turned.png", "red", 100, 100, row=30, column=50, exif=exif
+    )
 
-    assert run("--run", photograph_run, tmp_path / "turned.png", "--output", tmp_path / "out") == 0
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            tmp_path / "turned.png",
+            "--output",
+            tmp_path / "out",
+        )
+        == 0
+    )
 
     upright = np.rot90(picture, -1)
     difference = changed(tmp_path / "out" / "turned_red.png", upright)
-    assert difference[upright[..., 0] > 0].mean() > 50 and difference[20:40, 20:40].max() == 0
+    assert (
+        difference[upright[..., 0] > 0].mean() > 50
+        and difference[20:40, 20:40].max() == 0
+    )
 
 
 def test_label_asked_for(photograph_run, tmp_path):
     picture, out = write_spot(tmp_path / "a.png", "green"), tmp_path / "out"
 
-    assert run("--run", photograph_run, tmp_path / "a.png", "--label", "blue", "--output", out) == 0
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            tmp_path / "a.png",
+            "--label",
+            "blue",
+            "--output",
+            out,
+        )
+        == 0
+    )
 
     row = pd.read_csv(out / "explain.csv").iloc[0]
-    assert (row["predicted"], row["label"], row["overlay"]) == ("green", "blue", "a_blue.png")
+    assert (row["predicted"], row["label"], row["overlay"]) == (
+        "green",
+        "blue",
+        "a_blue.png",
+    )
     assert row["probability"] < 1 / 3
     assert not changed(out / "a_blue.png", picture).any()  # no blue anywhere
 
@@ -146,35 +204,85 @@ def test_same_name_in_two_folders(photograph_run, tmp_path):
         write_spot(tmp_path / folder / f"a{suffix}", "red")
     write_spot(tmp_path / "two" / "A.png", "red")
 
-    assert run("--run", photograph_run, tmp_path / "one", tmp_path / "two", "--output", tmp_path / "out") == 0
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            tmp_path / "one",
+            tmp_path / "two",
+            "--output",
+            tmp_path / "out",
+        )
+        == 0
+    )
 
     table = pd.read_csv(tmp_path / "out" / "explain.csv")
     names = [name.lower() for name in table["overlay"]]
-    assert len(set(names)) == 4 and all((tmp_path / "out" / name).is_file() for name in table["overlay"])
+    assert len(set(names)) == 4 and all(
+        (tmp_path / "out" / name).is_file() for name in table["overlay"]
+    )
 
 
 def test_unreadable_files_are_set_aside(photograph_run, tmp_path, caplog):
     write_spot(tmp_path / "in" / "good.png", "red")
     (tmp_path / "in" / "empty.jpg").touch()
-    (tmp_path / "in" / "cut.png").write_bytes((tmp_path / "in" / "good.png").read_bytes()[:60])
+    (tmp_path / "in" / "cut.png").write_bytes(
+        (tmp_path / "in" / "good.png").read_bytes()[:60]
+    )
     (tmp_path / "in" / "notes.txt").write_text("not a picture")
 
     with caplog.at_level("INFO"):
-        assert run("--run", photograph_run, tmp_path / "in", "--output", tmp_path / "in" / "out") == 0
+        assert (
+            run(
+                "--run",
+                photograph_run,
+                tmp_path / "in",
+                "--output",
+                tmp_path / "in" / "out",
+            )
+            == 0
+        )
 
     rejects = pd.read_csv(tmp_path / "in" / "out" / "rejects.csv")
-    assert [path.rsplit("/", 1)[1] for path in rejects["file"]] == ["cut.png", "empty.jpg", "notes.txt"]
+    assert [path.rsplit("/", 1)[1] for path in rejects["file"]] == [
+        "cut.png",
+        "empty.jpg",
+        "notes.txt",
+    ]
     assert rejects["reason"].str.len().min() > 3
-    assert all(f"set aside: {tmp_path / 'in' / name}" in caplog.text for name in ("cut.png", "empty.jpg"))
+    assert all(
+        f"set aside: {tmp_path / 'in' / name}" in caplog.text
+        for name in ("cut.png", "empty.jpg")
+    )
     # A second time, the overlays among the files are not taken for pictures.
-    assert run("--run", photograph_run, tmp_path / "in", "--output", tmp_path / "in" / "out") == 0
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            tmp_path / "in",
+            "--output",
+            tmp_path / "in" / "out",
+        )
+        == 0
+    )
     assert len(pd.read_csv(tmp_path / "in" / "out" / "explain.csv")) == 1
 
 
 def test_nothing_readable(photograph_run, tmp_path, capsys):
     (tmp_path / "empty.jpg").touch()
-    assert run("--run", photograph_run, tmp_path / "empty.jpg", "--output", tmp_path / "out") == 2
-    assert "none of the 1 files is a picture that can be read" in capsys.readouterr().err
+    assert (
+        run(
+            "--run",
+            photograph_run,
+            tmp_path / "empty.jpg",
+            "--output",
+            tmp_path / "out",
+        )
+        == 2
+    )
+    assert (
+        "none of the 1 files is a picture that can be read" in capsys.readouterr().err
+    )
 
 
 def test_ct_slices(ct_run, tmp_path):
@@ -190,7 +298,9 @@ def test_ct_slices(ct_run, tmp_path):
     assert row["label"] == "any" and 0.5 < row["probability"] < 0.6
     shown = np.asarray(Image.open(ct_run / "explain" / "slice_any.png"))
     grey = np.repeat(np.clip(hu * 255 / 80, 0, 255)[..., np.newaxis], 3, -1)
-    difference = changed(ct_run / "explain" / "slice_any.png", np.rint(grey).astype(int))
+    difference = changed(
+        ct_run / "explain" / "slice_any.png", np.rint(grey).astype(int)
+    )
     assert shown.shape == (96, 96, 3) and difference[62:70, 22:30].min() > 20
     assert difference[:50].max() <= 3 and difference[:, 45:].max() <= 3
 
@@ -198,9 +308,15 @@ def test_ct_slices(ct_run, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--label", "purple"], "expected --label to be one of red, green, blue, received 'purple'"),
+        (
+            ["--label", "purple"],
+            "expected --label to be one of red, green, blue, received 'purple'",
+        ),
         (["--layer", "feature_mop"], "Received: layer_name='feature_mop'"),
-        (["--layer", "pool"], "'pool' with shape (None, 3). The last that fit: levels, feature_map"),
+        (
+            ["--layer", "pool"],
+            "'pool' with shape (None, 3). The last that fit: levels, feature_map",
+        ),
         (["--batch-size", "0"], "expected --batch-size of at least 1, received 0"),
         (["--output", "a.png/out"], "cannot make folder a.png/out"),
     ],

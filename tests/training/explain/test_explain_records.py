@@ -8,13 +8,13 @@ from PIL import Image
 from small_records import SIZE_PX, small_config
 
 import keras_medformers
-from data_prep import command_line
-from training.config import Config
+from keras_medformers.support import command_line
 from training.explain import __main__ as explain
 from training.explain import insight
 from training.explain.pictures import title
-from training.input_pipeline import image_source, labels_and_ids
-from training.workbench import Workbench
+from training.input.pipeline import image_source, labels_and_ids
+from training.runs.config import Config
+from training.runs.workbench import Workbench
 
 TWO_BACKBONES = {
     "backbones": ["mobilenet", "mobilenet"],
@@ -36,7 +36,10 @@ def save_run(run_dir, info, model, settings):
     small_config(info, model=model, model_config=settings).save(run_dir)
     keras.utils.set_random_seed(5)
     network = keras_medformers.create_model(
-        model, num_classes=len(info.label_names), input_shape=(SIZE_PX, SIZE_PX, 3), **settings
+        model,
+        num_classes=len(info.label_names),
+        input_shape=(SIZE_PX, SIZE_PX, 3),
+        **settings,
     )
     head = network.get_layer("head")
     head.kernel.assign(np.random.default_rng(0).normal(size=head.kernel.shape))
@@ -48,9 +51,16 @@ def save_run(run_dir, info, model, settings):
 def runs(tmp_path_factory, phantom_info):
     folder = tmp_path_factory.mktemp("runs")
     return {
-        "two": save_run(folder / "two", phantom_info, "efficient_scopeformer", TWO_BACKBONES),
+        "two": save_run(
+            folder / "two", phantom_info, "efficient_scopeformer", TWO_BACKBONES
+        ),
         "vit": save_run(folder / "vit", phantom_info, "scopeformer_vit", VIT),
-        "cnn": save_run(folder / "cnn", phantom_info, "scopeformer_backbone", {"backbone": "mobilenet"}),
+        "cnn": save_run(
+            folder / "cnn",
+            phantom_info,
+            "scopeformer_backbone",
+            {"backbone": "mobilenet"},
+        ),
     }
 
 
@@ -85,7 +95,10 @@ def test_what_a_network_has_not_is_left_out(runs, tmp_path):
         "attention_first.png", "attention_last.png", "attention_slices.png", "contact_sheet.png",
         "similarity.csv", "similarity.png",
     ]  # fmt: skip
-    assert names_in(tmp_path / "cnn") == ["contact_sheet.png", "feature_maps_backbones.png"]
+    assert names_in(tmp_path / "cnn") == [
+        "contact_sheet.png",
+        "feature_maps_backbones.png",
+    ]
 
 
 def test_several_runs_in_one_plot(runs):
@@ -94,7 +107,10 @@ def test_several_runs_in_one_plot(runs):
     out = runs["two"].parent / "similarity"
     assert names_in(out) == ["similarity.csv", "similarity.png"]
     table = pd.read_csv(out / "similarity.csv")
-    assert table.groupby("model", sort=False)["encoder"].max().to_dict() == {"two": 3, "vit": 2}
+    assert table.groupby("model", sort=False)["encoder"].max().to_dict() == {
+        "two": 3,
+        "vit": 2,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +124,9 @@ def look(runs, phantom_info):
 
 def test_shows_the_positive_that_was_found_most_surely(look, phantom_info):
     seen = look()
-    labels, _ = labels_and_ids(image_source(phantom_info, "test", lambda pixels: pixels))
+    labels, _ = labels_and_ids(
+        image_source(phantom_info, "test", lambda pixels: pixels)
+    )
 
     np.testing.assert_array_equal(seen.labels, labels)
     assert len(seen.records) == 6 and seen.label == 0
@@ -131,7 +149,9 @@ def test_shows_the_image_asked_for_beside_the_first_ones(look):
     ids = [each["source_id"].decode() for each in seen.records]
     others = [each["source_id"].decode() for each in everything.records[:2]]
     assert seen.shown == 0 and ids == [wanted, *others]
-    np.testing.assert_allclose(seen.probabilities[0], everything.probabilities[4], atol=1e-5)
+    np.testing.assert_allclose(
+        seen.probabilities[0], everything.probabilities[4], atol=1e-5
+    )
     np.testing.assert_allclose(
         seen.maps[insight.PROJECTED]["mobilenet_2"][0],
         everything.maps[insight.PROJECTED]["mobilenet_2"][4],
@@ -142,9 +162,15 @@ def test_shows_the_image_asked_for_beside_the_first_ones(look):
 
 def test_mistakes(runs, capsys):
     for arguments, message in (
-        (["--show", "ID_absent"], "there is no image 'ID_absent' among the 6 of this split"),
+        (
+            ["--show", "ID_absent"],
+            "there is no image 'ID_absent' among the 6 of this split",
+        ),
         (["--images", 0], "expected --images of at least 1, received 0"),
-        (["--run", runs["vit"], "a.dcm"], "expected one --run to explain files with, or several --run"),
+        (
+            ["--run", runs["vit"], "a.dcm"],
+            "expected one --run to explain files with, or several --run",
+        ),
         (["--run", runs["cnn"]], "scopeformer_backbone, has no encoders to compare"),
         (["--label", "fracture"], "expected --label to be one of any, epidural"),
         (["--records", "nowhere"], "nowhere"),

@@ -8,14 +8,14 @@ from PIL import Image
 from small_records import MAMMOGRAM_PX, small_config, small_mammogram_config
 
 import keras_medformers
-from data_prep import command_line
-from data_prep.build import build
-from data_prep.build_config import BuildConfig
+from data_prep.records.build import build
+from data_prep.records.build_config import BuildConfig
 from keras_medformers.explain import effective_receptive_field
+from keras_medformers.support import command_line
 from training.explain import __main__ as explain
 from training.explain.receptive_fields import BOTH, fields_of_run, profile_table
-from training.input_pipeline import evaluation_batches, image_source, labels_and_ids
-from training.workbench import Workbench
+from training.input.pipeline import evaluation_batches, image_source, labels_and_ids
+from training.runs.workbench import Workbench
 
 WIDTH_PX = 160
 
@@ -25,17 +25,25 @@ def info(mammogram_infos):
     """Records of the same mammograms with right breasts as they are."""
     data_dir = mammogram_infos["phantom_mammography"].records_dir.parent
     config = BuildConfig(
-        "phantom_mammography", image_size=MAMMOGRAM_PX, shards=2, fractions=(0.5, 0.25, 0.25), flip=False
+        "phantom_mammography",
+        image_size=MAMMOGRAM_PX,
+        shards=2,
+        fractions=(0.5, 0.25, 0.25),
+        flip=False,
     )
     folder, key = data_dir / "unflipped", data_dir / "key"
-    return build(config, data_dir, folder, workers=1, id_key_file=key, max_reject_share=0.0)
+    return build(
+        config, data_dir, folder, workers=1, id_key_file=key, max_reject_share=0.0
+    )
 
 
 def save_run(run_dir, info, model):
     run_dir.mkdir()
     small_mammogram_config(info, model=model).save(run_dir)
     keras.utils.set_random_seed(0)
-    keras_medformers.create_model(model, input_shape=(None, None, 1)).save(run_dir / "model.keras")
+    keras_medformers.create_model(model, input_shape=(None, None, 1)).save(
+        run_dir / "model.keras"
+    )
     return run_dir
 
 
@@ -56,8 +64,12 @@ def test_left_and_right_breasts_apart(info, runs):
     fields = fields_of_run(model, bench, source, images=3)
     _, ids = labels_and_ids(image_source(info, "test", lambda pixels: pixels))
     sides = ids["extra_laterality"]
-    assert set(sides) == {0, 1} and {name: field.images for name, field in fields.items()} == {
-        BOTH: 3, "left": 3, "right": 3,
+    assert set(sides) == {0, 1} and {
+        name: field.images for name, field in fields.items()
+    } == {
+        BOTH: 3,
+        "left": 3,
+        "right": 3,
     }
     pictures = np.concatenate(list(evaluation_batches(source, 4)))
     left, right = (np.flatnonzero(sides == side)[:3] for side in (0, 1))
@@ -81,7 +93,10 @@ def test_one_run_has_its_field_among_the_pictures(runs):
     assert run("--run", runs[1], "--images", 2) == 0
     names = sorted(path.name for path in (runs[1] / "explain").iterdir())
     assert names == [
-        "contact_sheet.png", "receptive_field.csv", "receptive_field.png", "receptive_field_maps.png",
+        "contact_sheet.png",
+        "receptive_field.csv",
+        "receptive_field.png",
+        "receptive_field_maps.png",
     ]
 
 
@@ -90,7 +105,9 @@ def test_several_runs_are_in_one_picture(runs):
     out = runs[0].parent / "receptive_fields"
     table = pd.read_csv(out / "receptive_field.csv")
     assert list(table["run"].unique()) == ["gmic", "hct"]
-    assert set(table["breasts"]) == {"left and right", "left", "right"} and set(table["images"]) == {2}
+    assert set(table["breasts"]) == {"left and right", "left", "right"} and set(
+        table["images"]
+    ) == {2}
     for name in ("receptive_field.png", "receptive_field_maps.png"):
         picture = np.asarray(Image.open(out / name).convert("L"))
         assert picture.shape[1] > 700 and picture.std() > 5
@@ -100,4 +117,7 @@ def test_runs_of_different_kinds_are_refused(runs, phantom_info, tmp_path, capsy
     (tmp_path / "slices").mkdir()
     small_config(phantom_info).save(tmp_path / "slices")
     assert run("--run", runs[0], "--run", tmp_path / "slices") == 2
-    assert "expected runs that are all on mammograms, or none; these are not:" in capsys.readouterr().err
+    assert (
+        "expected runs that are all on mammograms, or none; these are not:"
+        in capsys.readouterr().err
+    )

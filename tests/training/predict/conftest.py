@@ -34,7 +34,12 @@ def folder(tmp_path):
                 PatientName="Secret^Patient",
             )
     (folder / "letter.txt").write_text("not a slice")
-    write_ct(folder / "scout.dcm", np.zeros((8, 8), np.uint16), Modality="MR", patient="ID_secret0")
+    write_ct(
+        folder / "scout.dcm",
+        np.zeros((8, 8), np.uint16),
+        Modality="MR",
+        patient="ID_secret0",
+    )
     return folder
 
 
@@ -44,7 +49,12 @@ def pictures(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     generator = np.random.default_rng(0)
-    for number, shape in enumerate([(40, 60, 3), (50, 50, 3), (40, 60, 3), (70, 30, 3)]):
-        cv2.imwrite(str(folder / f"{number}.png"), generator.integers(0, 256, shape).astype(np.uint8))
+    for number, shape in enumerate(
+        [(40, 60, 3), (50, 50, 3), (40, 60, 3), (70, 30, 3)]
+    ):
+        cv2.imwrite(
+            str(folder / f"{number}.png"),
+            generator.integers(0, 256, shape).astype(np.uint8),
+        )
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     return folder

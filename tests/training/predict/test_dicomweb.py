@@ -14,11 +14,13 @@ from dicom_study import write_study
 from orthanc_server import PASSWORD, USER, orthanc
 from pydicom.uid import generate_uid
 
-from data_prep.dicom_ct import read_slice
-from data_prep.errors import UserError
+from data_prep.modalities.head_ct.dicom import read_slice
+from keras_medformers.support.errors import UserError
 from training.predict import dicomweb
 
-pytest.importorskip("dicomweb_client", reason="needs dicomweb-client: pip install .[reports]")
+pytest.importorskip(
+    "dicomweb_client", reason="needs dicomweb-client: pip install .[reports]"
+)
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.99"
 
@@ -37,7 +39,9 @@ def archive(tmp_path_factory):
         session = requests.Session()
         session.auth, session.trust_env = (USER, PASSWORD), False
         for path in [*paths, folder / "other_series.dcm"]:
-            answer = session.post(f"{url.removesuffix('/dicom-web')}/instances", data=path.read_bytes())
+            answer = session.post(
+                f"{url.removesuffix('/dicom-web')}/instances", data=path.read_bytes()
+            )
             answer.raise_for_status()
         yield url, paths
 
@@ -87,13 +91,22 @@ def test_fetches_the_slices_of_a_study_as_they_are_stored(archive, tmp_path, cap
     url, paths = archive
     caplog.set_level(logging.DEBUG)
     fetched = dicomweb.fetch_study(url, uid_of(paths), tmp_path / "private")
-    assert [path.name for path in fetched] == ["slice_00001.dcm", "slice_00002.dcm", "slice_00003.dcm"]
+    assert [path.name for path in fetched] == [
+        "slice_00001.dcm",
+        "slice_00002.dcm",
+        "slice_00003.dcm",
+    ]
     for there, here in zip(paths, fetched, strict=True):
-        assert pydicom.dcmread(here).SOPInstanceUID == pydicom.dcmread(there).SOPInstanceUID
+        assert (
+            pydicom.dcmread(here).SOPInstanceUID
+            == pydicom.dcmread(there).SOPInstanceUID
+        )
         np.testing.assert_array_equal(read_slice(here).hu, read_slice(there).hu)
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in fetched} == {0o600}
-    assert [record.getMessage() for record in caplog.records] == ["Fetched 3 files of the study"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Fetched 3 files of the study"
+    ]
 
 
 def test_goes_on_where_it_was_interrupted(archive, tmp_path):
@@ -121,7 +134,9 @@ def test_netrc_names_the_user(archive, tmp_path, monkeypatch):
     url, paths = archive
     monkeypatch.delenv(dicomweb.USER_VARIABLE)
     monkeypatch.delenv(dicomweb.PASSWORD_VARIABLE)
-    (tmp_path / "netrc").write_text(f'machine 127.0.0.1 login {USER} password "{PASSWORD}"\n')
+    (tmp_path / "netrc").write_text(
+        f'machine 127.0.0.1 login {USER} password "{PASSWORD}"\n'
+    )
     assert len(dicomweb.fetch_study(url, uid_of(paths), tmp_path / "private")) == 3
 
 
@@ -165,7 +180,10 @@ def test_no_server(tmp_path, monkeypatch):
     monkeypatch.setattr(dicomweb, "FIRST_WAIT_MS", 1)
     with small_server(reply) as url:
         pass
-    with pytest.raises(UserError, match="no DICOMweb server answers at http://127.0.0.1:.* is it running"):
+    with pytest.raises(
+        UserError,
+        match="no DICOMweb server answers at http://127.0.0.1:.* is it running",
+    ):
         dicomweb.fetch_study(url, STUDY_UID, tmp_path)
 
 
@@ -177,7 +195,10 @@ def test_overloaded_server_is_asked_again(tmp_path, monkeypatch):
         requests_seen.append(handler.path)
         reply(handler, 503)
 
-    with small_server(overloaded) as url, pytest.raises(UserError, match="overloaded: status 503 .* 4 times"):
+    with (
+        small_server(overloaded) as url,
+        pytest.raises(UserError, match="overloaded: status 503 .* 4 times"),
+    ):
         dicomweb.fetch_study(url, STUDY_UID, tmp_path)
     assert len(requests_seen) == 4
 
@@ -186,7 +207,10 @@ def test_overloaded_server_is_asked_again(tmp_path, monkeypatch):
         reply(handler, *((503,) if len(requests_seen) == 1 else (200, b"[]")))
 
     requests_seen.clear()
-    with small_server(overloaded_once) as url, pytest.raises(UserError, match="has no study"):
+    with (
+        small_server(overloaded_once) as url,
+        pytest.raises(UserError, match="has no study"),
+    ):
         dicomweb.fetch_study(url, STUDY_UID, tmp_path)
     assert len(requests_seen) == 2
 
@@ -194,10 +218,19 @@ def test_overloaded_server_is_asked_again(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda handler: reply(handler, 403), "does not allow this user looking for the study"),
+        (
+            lambda handler: reply(handler, 403),
+            "does not allow this user looking for the study",
+        ),
         (lambda handler: reply(handler, 500), "refused with status 500"),
-        (lambda handler: reply(handler, 200, b"<p>Welcome</p>", "text/html"), "something else than DICOMweb"),
-        (lambda handler: reply(handler, 200, b"{not json"), "something else than DICOMweb"),
+        (
+            lambda handler: reply(handler, 200, b"<p>Welcome</p>", "text/html"),
+            "something else than DICOMweb",
+        ),
+        (
+            lambda handler: reply(handler, 200, b"{not json"),
+            "something else than DICOMweb",
+        ),
         (lambda handler: handler.connection.close(), "broke off"),
         (lambda handler: time.sleep(1.5), "did not answer in time"),
     ],
@@ -211,7 +244,9 @@ def test_answers_that_help_nobody(answer, message, tmp_path, monkeypatch):
     assert STUDY_UID not in str(raised.value) and PASSWORD not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["pacs/dicom-web", "ftp://pacs/dicom-web", "https:///dicom-web"])
+@pytest.mark.parametrize(
+    "url", ["pacs/dicom-web", "ftp://pacs/dicom-web", "https:///dicom-web"]
+)
 def test_address_of_another_form(url, tmp_path):
     with pytest.raises(UserError, match="--dicomweb must be like https://"):
         dicomweb.fetch_study(url, STUDY_UID, tmp_path)

@@ -40,7 +40,8 @@ def test_answers_come_back_as_they_were(tmp_path, results):
         assert (found.path, found.probabilities) == (result.path, result.probabilities)
         assert repr(found.columns) == repr(result.columns)  # NaN included
     np.testing.assert_array_equal(
-        journal.answer(results[0].path).heat_maps["probabilities"], results[0].heat_maps["probabilities"]
+        journal.answer(results[0].path).heat_maps["probabilities"],
+        results[0].heat_maps["probabilities"],
     )
     assert journal.answer(results[1].path).heat_maps is None
     assert journal.answer(tmp_path / "other.dcm") is None
@@ -59,13 +60,19 @@ def test_a_file_that_changed_is_asked_for_again(tmp_path, results):
     results[0].path.write_bytes(b"others")
     os.utime(results[0].path, ns=(1, 1))
     journal = Journal(tmp_path, IDENTITY)
-    assert journal.answer(results[0].path) is None and journal.answer(results[1].path) is not None
+    assert (
+        journal.answer(results[0].path) is None
+        and journal.answer(results[1].path) is not None
+    )
 
 
 def test_a_torn_line_does_not_count(tmp_path, results):
     path = noted(tmp_path, results)
     path.write_bytes(path.read_bytes()[:-20])
     journal = Journal(tmp_path, IDENTITY)
-    assert journal.answer(results[0].path) is not None and journal.answer(results[1].path) is None
+    assert (
+        journal.answer(results[0].path) is not None
+        and journal.answer(results[1].path) is None
+    )
     journal.add(results[1:])
     assert Journal(tmp_path, IDENTITY).answer(results[1].path) is not None

@@ -58,12 +58,15 @@ def test_metadata_describes_signatures(running):
     with client_of(running) as client:
         metadata = client.metadata()
     assert (metadata.name, metadata.version) == ("tiny_ct", 1)
-    assert {"serving_default", "features", "explain", "raw", "explain_raw"} == set(metadata.signatures)
+    assert {"serving_default", "features", "explain", "raw", "explain_raw"} == set(
+        metadata.signatures
+    )
     default = metadata.signatures["serving_default"]
     assert default.inputs["pixels"].dtype == "int16"
     assert default.inputs["pixels"].shape == (None, None, None, 1)
     assert {name: one.dtype for name, one in default.outputs.items()} == {
-        "probabilities": "float32", "labels": "string",
+        "probabilities": "float32",
+        "labels": "string",
     }
 
 
@@ -73,14 +76,18 @@ def test_sizes_mix_and_order_is_kept(running, tiny_exports):
         found = client.predict(images)
     for one, wanted in zip(found, expected(tiny_exports["ct"], images), strict=True):
         assert sorted(one) == ["labels", "probabilities"]
-        np.testing.assert_allclose(one["probabilities"], wanted["probabilities"][0], atol=1e-5)
+        np.testing.assert_allclose(
+            one["probabilities"], wanted["probabilities"][0], atol=1e-5
+        )
         assert one["labels"].tolist() == list(CT_LABELS)
         assert probabilities_by_label(one).keys() == {"probabilities"}
         assert list(probabilities_by_label(one)["probabilities"]) == list(CT_LABELS)
     # Three of one shape in batches of two, two of another, one of a third.
     assert sorted(count for _, count in running[3].requests) == [1, 1, 2, 2]
     # Over REST pixels go as bytes.
-    assert {name for name, _ in running[3].requests} == {"raw" if running[0] == "rest" else "serving_default"}
+    assert {name for name, _ in running[3].requests} == {
+        "raw" if running[0] == "rest" else "serving_default"
+    }
 
 
 def test_no_images_no_requests(running):
@@ -97,9 +104,15 @@ def test_photographs_as_pixels_and_as_files(running, tiny_exports):
         (of_pixels,) = client.predict([picture])
     with client_of(running, "tiny_pictures", signature="encoded") as client:
         of_file, of_other = client.predict(files)
-        wrong = client.predict([b"no picture", files[0], picture], return_exceptions=True)
-    np.testing.assert_allclose(of_pixels["probabilities"], wanted["probabilities"][0], atol=1e-5)
-    np.testing.assert_allclose(of_file["probabilities"], wanted["probabilities"][0], atol=1e-5)
+        wrong = client.predict(
+            [b"no picture", files[0], picture], return_exceptions=True
+        )
+    np.testing.assert_allclose(
+        of_pixels["probabilities"], wanted["probabilities"][0], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        of_file["probabilities"], wanted["probabilities"][0], atol=1e-5
+    )
     assert of_other["labels"].tolist() == list(PICTURE_LABELS)
     assert [isinstance(one, InvalidImageError) for one in wrong] == [True, False, True]
 
@@ -108,11 +121,18 @@ def test_heat_maps(running, tiny_exports):
     images = slices(SHAPES[:2])
     with client_of(running, signature="explain") as client:
         found = client.predict(images)
-    for one, wanted in zip(found, expected(tiny_exports["ct"], images, "explain"), strict=True):
+    for one, wanted in zip(
+        found, expected(tiny_exports["ct"], images, "explain"), strict=True
+    ):
         maps = heat_maps(one)
         assert maps.keys() == {"probabilities"}
-        assert maps["probabilities"].shape == (3, 8, 8) and maps["probabilities"].dtype == np.float32
-        np.testing.assert_allclose(maps["probabilities"], wanted["heat_maps"][0], atol=1e-4)
+        assert (
+            maps["probabilities"].shape == (3, 8, 8)
+            and maps["probabilities"].dtype == np.float32
+        )
+        np.testing.assert_allclose(
+            maps["probabilities"], wanted["heat_maps"][0], atol=1e-4
+        )
     called = "explain_raw" if running[0] == "rest" else "explain"
     assert {name for name, _ in running[3].requests} == {called}
 
@@ -122,7 +142,9 @@ def test_an_image_that_the_model_refuses_leaves_the_others(running):
     images[2] = np.abs(images[2])  # grey values are no Hounsfield units
     with client_of(running) as client:
         found = client.predict(images, return_exceptions=True)
-        with pytest.raises(InvalidImageError, match="the model refuses it: .*expected Hounsfield units"):
+        with pytest.raises(
+            InvalidImageError, match="the model refuses it: .*expected Hounsfield units"
+        ):
             client.predict(images)
     assert [isinstance(one, dict) for one in found] == [True, True, False, True]
 
@@ -133,7 +155,10 @@ def test_requests_that_a_server_spoils_by_putting_them_together(running):
 
     def refuse():
         all_there.wait()
-        raise Refused("INVALID_ARGUMENT", "assertion failed: [expected others. Images, counted from 0:] [1]")
+        raise Refused(
+            "INVALID_ARGUMENT",
+            "assertion failed: [expected others. Images, counted from 0:] [1]",
+        )
 
     def refuse_unless_alone():
         if not alone.acquire(blocking=False):
@@ -143,15 +168,23 @@ def test_requests_that_a_server_spoils_by_putting_them_together(running):
 
     running[3].faults += [refuse] * 3 + [refuse_unless_alone] * 6
     with client_of(running, batch_size=2) as client:
-        assert all(isinstance(one, dict) for one in client.predict(slices(SHAPES[:1] * 6)))
+        assert all(
+            isinstance(one, dict) for one in client.predict(slices(SHAPES[:1] * 6))
+        )
     assert [count for _, count in running[3].requests] == [2, 2, 2] + [1] * 6
 
 
 def test_another_clients_image_in_the_servers_batch(running):
     mixed = "Tensors with name 'pixels' from different tasks have different shapes and padding is turned off"
     running[3].faults += [
-        Refused("INVALID_ARGUMENT", "expected the images of a batch to have one height and width"),
-        Refused("INVALID_ARGUMENT", "expected the images of a batch to have one height and width"),
+        Refused(
+            "INVALID_ARGUMENT",
+            "expected the images of a batch to have one height and width",
+        ),
+        Refused(
+            "INVALID_ARGUMENT",
+            "expected the images of a batch to have one height and width",
+        ),
         Refused("FAILED_PRECONDITION", mixed),
     ]
     with client_of(running) as client:
@@ -178,7 +211,10 @@ def test_sizes_are_never_under_way_together(running):
 @pytest.mark.parametrize(
     "image, message",
     [
-        (np.zeros((4, 4, 1)), r"int16 pixels of shape \(height, width, 1\).*float64 of shape \(4, 4, 1\)"),
+        (
+            np.zeros((4, 4, 1)),
+            r"int16 pixels of shape \(height, width, 1\).*float64 of shape \(4, 4, 1\)",
+        ),
         (np.zeros((4, 4), np.int16), r"int16 of shape \(4, 4\)"),
         (np.zeros((4, 4, 3), np.int16), r"int16 of shape \(4, 4, 3\)"),
         (np.zeros((0, 4, 1), np.int16), r"int16 of shape \(0, 4, 1\)"),
@@ -202,7 +238,9 @@ def test_wrong_model_name(running):
 def test_wrong_signature(running):
     with client_of(running, signature="explian") as client:
         known = "explain, explain_raw, features, raw, serving_default"
-        with pytest.raises(ServerError, match=f"no signature 'explian'; it has {known}"):
+        with pytest.raises(
+            ServerError, match=f"no signature 'explian'; it has {known}"
+        ):
             client.predict(slices())
     assert running[3].requests == []
 
@@ -211,7 +249,9 @@ def test_no_labels_in_the_answer(running):
     with client_of(running, signature="features") as client:
         (found,) = client.predict(slices(SHAPES[:1]))
     assert found["features"].shape == (8, 8, 8)
-    with pytest.raises(ServerError, match="gives no labels: its outputs are features, probabilities"):
+    with pytest.raises(
+        ServerError, match="gives no labels: its outputs are features, probabilities"
+    ):
         probabilities_by_label(found)
 
 
@@ -220,10 +260,14 @@ def test_no_server(protocol, caplog):
     caplog.set_level("INFO")
     settings = dict(retries=2, backoff_s=0.01, timeout_s=5)
     with ServingClient("localhost:1", "tiny_ct", protocol, **settings) as client:
-        with pytest.raises(ServerError, match=f"no server answers at localhost:1 over {protocol}") as raised:
+        with pytest.raises(
+            ServerError, match=f"no server answers at localhost:1 over {protocol}"
+        ) as raised:
             client.predict(slices())
     assert raised.value.code == "UNAVAILABLE"
-    assert [text for text in caplog.messages if "trying again" in text][1].endswith("(2 of 2)")
+    assert [text for text in caplog.messages if "trying again" in text][1].endswith(
+        "(2 of 2)"
+    )
 
 
 @pytest.mark.parametrize("protocol", SERVERS)
@@ -234,12 +278,19 @@ def test_an_encrypted_server_has_to_prove_who_it_is(protocol, served, tmp_path):
     authority, other = trustme.CA(), trustme.CA()
     for name, one in (("ours.pem", authority), ("others.pem", other)):
         one.cert_pem.write_to_path(tmp_path / name)
-    with SERVERS[protocol](served, certificate=authority.issue_cert("localhost")) as (address, _):
-        with ServingClient(address, "tiny_ct", tls=tmp_path / "ours.pem", **settings) as client:
+    with SERVERS[protocol](served, certificate=authority.issue_cert("localhost")) as (
+        address,
+        _,
+    ):
+        with ServingClient(
+            address, "tiny_ct", tls=tmp_path / "ours.pem", **settings
+        ) as client:
             assert len(client.predict(images)) == 1
         for tls in (tmp_path / "others.pem", True):
             with ServingClient(address, "tiny_ct", tls=tls, **settings) as client:
-                with pytest.raises(ServerError, match="is its certificate for this name trusted here"):
+                with pytest.raises(
+                    ServerError, match="is its certificate for this name trusted here"
+                ):
                     client.predict(images)
         with ServingClient(address, "tiny_ct", **settings) as client:
             with pytest.raises(ServerError, match="does it want TLS"):
@@ -263,14 +314,20 @@ def test_a_server_that_recovers(running, code):
 )
 def test_a_server_that_does_not_recover(running, code, message):
     running[3].faults += [Refused(code, "queue is full")] * 9
-    with client_of(running, retries=2) as client, pytest.raises(ServerError, match=message) as raised:
+    with (
+        client_of(running, retries=2) as client,
+        pytest.raises(ServerError, match=message) as raised,
+    ):
         client.predict(slices(SHAPES[:1]))
     assert raised.value.code == code and len(running[3].requests) == 3
 
 
 def test_other_failures_are_not_tried_again(running):
     running[3].faults.append(Refused("INTERNAL", "out of memory"))
-    with client_of(running) as client, pytest.raises(ServerError, match="INTERNAL .*out of memory"):
+    with (
+        client_of(running) as client,
+        pytest.raises(ServerError, match="INTERNAL .*out of memory"),
+    ):
         client.predict(slices(SHAPES[:1]))
     assert len(running[3].requests) == 1
 
@@ -289,7 +346,9 @@ def test_a_slow_server(running):
         client.predict(slices(SHAPES[:1]))
     with client_of(running, timeout_s=0.5) as client:
         running[3].faults.append(lambda: given_up.wait(60) and None)
-        with pytest.raises(ServerError, match="within 0.5 s; allow more time") as raised:
+        with pytest.raises(
+            ServerError, match="within 0.5 s; allow more time"
+        ) as raised:
             client.predict(slices(SHAPES[:1]))
         given_up.set()
     assert raised.value.code == "DEADLINE_EXCEEDED"
@@ -307,7 +366,14 @@ def test_a_server_that_dies_keeps_what_it_answered(running):
         served.faults += [lambda: None, lambda: None, die]
         found = client.predict(slices(), return_exceptions=True)
     # Images of the first one's size go first.
-    assert [isinstance(one, dict) for one in found] == [True, False, True, False, False, False]
+    assert [isinstance(one, dict) for one in found] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert {found[place].code for place in (1, 3, 4, 5)} == {"UNAVAILABLE"}
     # Others do not wait for a server again that was away to the end.
     assert "another request did not reach it" in str(found[-1])
@@ -319,7 +385,9 @@ def test_answers_that_do_not_fit(running):
 
     running[3].faults.append(cut)
     with client_of(running) as client:
-        with pytest.raises(ServerError, match=r"output '\w+' has shape \(1, 3\) for 2 images") as raised:
+        with pytest.raises(
+            ServerError, match=r"output '\w+' has shape \(1, 3\) for 2 images"
+        ) as raised:
             client.predict(slices(SHAPES[:1] * 2))
     assert raised.value.code == "INTERNAL"
 
@@ -344,11 +412,23 @@ def test_requests_at_a_time_are_bounded(running):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"server": "localhost"}, "`server` must be host:port, without a scheme. Received: 'localhost'"),
+        (
+            {"server": "localhost"},
+            "`server` must be host:port, without a scheme. Received: 'localhost'",
+        ),
         ({"server": "localhost:http"}, "`server` must be host:port"),
-        ({"server": "https://localhost:8500"}, "without a scheme. Received: 'https://localhost:8500'"),
-        ({"tls": "absent.pem"}, "PEM.*Received: absent.pem, which cannot be read: No such file"),
-        ({"tls": __file__}, "PEM.*Received: .*test_serving_client.py, which cannot be read"),
+        (
+            {"server": "https://localhost:8500"},
+            "without a scheme. Received: 'https://localhost:8500'",
+        ),
+        (
+            {"tls": "absent.pem"},
+            "PEM.*Received: absent.pem, which cannot be read: No such file",
+        ),
+        (
+            {"tls": __file__},
+            "PEM.*Received: .*test_serving_client.py, which cannot be read",
+        ),
         ({"protocol": "http"}, "`protocol` must be one of grpc, rest"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"concurrency": 0}, "`concurrency` must be at least 1"),
@@ -359,7 +439,9 @@ def test_requests_at_a_time_are_bounded(running):
 )
 def test_wrong_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        ServingClient(**{"server": "localhost:8500", "model_name": "tiny_ct"} | settings)
+        ServingClient(
+            **{"server": "localhost:8500", "model_name": "tiny_ct"} | settings
+        )
 
 
 def test_rest_on_something_that_is_no_tensorflow_serving(served):
@@ -376,10 +458,16 @@ def test_rest_on_something_that_is_no_tensorflow_serving(served):
             pass
 
     with http.server.ThreadingHTTPServer(("localhost", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}
+        )
         thread.start()
-        with ServingClient(f"localhost:{server.server_port}", "tiny_ct", "rest") as client:
-            with pytest.raises(ServerError, match="is no JSON: is this TensorFlow Serving's REST port"):
+        with ServingClient(
+            f"localhost:{server.server_port}", "tiny_ct", "rest"
+        ) as client:
+            with pytest.raises(
+                ServerError, match="is no JSON: is this TensorFlow Serving's REST port"
+            ):
                 client.metadata()
         server.shutdown()
         thread.join()

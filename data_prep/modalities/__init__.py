@@ -1,0 +1,1 @@
+"""A folder per modality: its settings, its reader, its codec."""

@@ -1,0 +1,1 @@
+"""Head CT: DICOM slices as Hounsfield units."""

@@ -1,0 +1,1 @@
+"""Photographs: JPEG and PNG files."""

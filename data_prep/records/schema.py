@@ -1,0 +1,404 @@
+"""The form of records: what an Example holds, how it is written and parsed, what `dataset_info.json` says.
+
+TensorFlow is imported on first use, so that processes which only read images start fast.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.records.splits import SPLITS
+from keras_medformers.support.errors import UserError
+
+SCHEMA_VERSION = 2
+INFO_NAME = "dataset_info.json"
+REJECTS_NAME = "rejects.csv"
+
+CT = "ct"
+PHOTOGRAPH = "photograph"
+MAMMOGRAM = "mammogram"
+"""Modalities: what the images of a folder of records are."""
+
+HU_ZLIB = "hu-int16-zlib"
+HU_RAW = "hu-int16"
+"""Image formats of CT: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
+
+UINT16_ZLIB = "uint16-zlib"
+UINT16_RAW = "uint16"
+"""Image formats of mammograms: grey values, little-endian uint16 in rows, with or without zlib."""
+
+JPEG = "jpeg"
+PNG = "png"
+JPEG_OR_PNG = "jpeg-or-png"
+"""Image formats of photographs: a file as it is; the last stands for either in `DatasetInfo`."""
+
+ZLIB_LEVEL = 1
+
+WINDOWS_HU = {"brain": [40, 80], "subdural": [80, 200], "soft_tissue": [40, 380]}
+"""Windows (level, width) that head CT models look through; not applied: records keep Hounsfield units."""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One slice, photograph or mammogram as it is written.
+
+    Attributes:
+        encoded: The image's bytes: of a slice, see `encode_hu`; of a mammogram, see `encode_uint16`; of a
+            photograph, a JPEG or PNG file.
+        image_format: `HU_ZLIB`, `HU_RAW`, `UINT16_ZLIB`, `UINT16_RAW`, `JPEG` or `PNG`.
+        height: Height in pixels.
+        width: Width in pixels.
+        channels: Channels of the decoded image: 3 for photographs, else 1.
+        source_id: Name of the image.
+        patient_id: Name of the patient, or of what else must not be divided; records of one patient are all
+            in one split, unless the split was asked for by image.
+        study_id: Name of the study (of a mammogram, the exam); for photographs the same as `patient_id`.
+        series_id: Name of the series; for photographs and mammograms the same as `study_id`.
+        series_index: Place in the series, from 0, ordered by `position_mm`; 0 but for CT.
+        position_mm: Position along the slice normal, NaN where unknown and but for CT.
+        labels: Integer labels by name.
+        boxes: Boxes around the findings of a mammogram, as (x, y, width, height) in pixels of the image.
+    """
+
+    encoded: bytes
+    image_format: str
+    height: int
+    width: int
+    channels: int
+    source_id: str
+    patient_id: str
+    study_id: str
+    series_id: str
+    series_index: int
+    position_mm: float
+    labels: Mapping[str, int]
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> bytes:
+    """Resizes a slice by area averaging and encodes it.
+
+    Args:
+        hu: Hounsfield units, int16 of shape `(height, width)`.
+        image_size: Height and width to store, in pixels.
+        image_format: `HU_ZLIB` or `HU_RAW`.
+
+    Returns:
+        `image_size * image_size` little-endian int16 values, compressed or not.
+    """
+    if hu.shape != (image_size, image_size):
+        # One axis at a time: OpenCV averages areas only while neither axis mixes growing with shrinking.
+        resized = hu.astype(np.float32)
+        for size in ((image_size, hu.shape[0]), (image_size, image_size)):
+            resized = cv2.resize(resized, size, interpolation=cv2.INTER_AREA)
+        hu = np.rint(resized)
+    data = hu.astype("<i2").tobytes()
+    return zlib.compress(data, ZLIB_LEVEL) if image_format == HU_ZLIB else data
+
+
+def encode_uint16(grey: np.ndarray, image_format: str = UINT16_ZLIB) -> bytes:
+    """Encodes a mammogram: its uint16 values of shape `(height, width)`, little-endian, compressed or not."""
+    data = grey.astype("<u2").tobytes()
+    return zlib.compress(data, ZLIB_LEVEL) if image_format == UINT16_ZLIB else data
+
+
+def serialize(record: ImageRecord) -> bytes:
+    """Encodes a record as a serialized `tf.train.Example`."""
+    from tensorflow.core.example.example_pb2 import Example
+
+    example = Example()
+    features = example.features.feature
+
+    def put_bytes(key: str, value: bytes | str) -> None:
+        features[key].bytes_list.value.append(
+            value if isinstance(value, bytes) else value.encode()
+        )
+
+    def put_int(key: str, value: int) -> None:
+        features[key].int64_list.value.append(value)
+
+    put_bytes("image/encoded", record.encoded)
+    put_bytes("image/format", record.image_format)
+    put_int("image/height", record.height)
+    put_int("image/width", record.width)
+    put_int("image/channels", record.channels)
+    put_bytes("image/source_id", record.source_id)
+    put_bytes("patient/id", record.patient_id)
+    put_bytes("study/id", record.study_id)
+    put_bytes("series/id", record.series_id)
+    put_int("series/index", record.series_index)
+    features["series/position_mm"].float_list.value.append(record.position_mm)
+    for name, value in record.labels.items():
+        put_int(f"label/{name}", value)
+    if record.boxes:
+        features["image/boxes"].int64_list.value.extend(
+            side for box in record.boxes for side in box
+        )
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_example(
+    serialized: Any,
+    label_names: Sequence[str] = HEMORRHAGE_LABELS,
+    extra_labels: Sequence[str] = (),
+    image_size: int | tuple[int | None, int | None] | None = None,
+    modality: str = CT,
+) -> dict[str, Any]:
+    """Parses one record; works eagerly and inside `tf.data.Dataset.map`.
+
+    Args:
+        serialized: Scalar string tensor, one serialized Example.
+        label_names: Labels to put into "labels", in this order.
+        extra_labels: Integer labels to give under their own names, such as "location".
+        image_size: Static height and width of the image where known, so that it can be batched without loss
+            of shape; one number where they are equal.
+        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`: how the image is decoded.
+
+    Returns:
+        "image": int16 Hounsfield units `(height, width, 1)`, of photographs uint8 RGB `(height, width, 3)`,
+        of mammograms uint16 grey values `(height, width, 1)`; "labels": float32 `(len(label_names),)`;
+        "source_id", "patient_id", "study_id", "series_id": scalar strings; "series_index": int64;
+        "position_mm": float32; and the extra labels: int64.
+
+    Raises:
+        ValueError: The modality is unknown.
+        tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
+    """
+    if modality not in _DECODERS:
+        known = ", ".join(repr(name) for name in _DECODERS)
+        raise ValueError(
+            f"Expected modality to be one of {known}. Received: modality={modality!r}"
+        )
+    static_shape = (
+        image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    )
+    import tensorflow as tf
+
+    scalar = {
+        "image/encoded": tf.string,
+        "image/format": tf.string,
+        "image/height": tf.int64,
+        "image/width": tf.int64,
+        "image/source_id": tf.string,
+        "patient/id": tf.string,
+        "study/id": tf.string,
+        "series/id": tf.string,
+        "series/index": tf.int64,
+        "series/position_mm": tf.float32,
+    }
+    scalar |= {f"label/{name}": tf.int64 for name in (*label_names, *extra_labels)}
+    parsed = tf.io.parse_single_example(
+        serialized,
+        {key: tf.io.FixedLenFeature([], kind) for key, kind in scalar.items()},
+    )
+    result = {
+        "image": _DECODERS[modality](tf, parsed, static_shape),
+        "labels": tf.stack(
+            [tf.cast(parsed[f"label/{name}"], tf.float32) for name in label_names]
+        ),
+        "source_id": parsed["image/source_id"],
+        "patient_id": parsed["patient/id"],
+        "study_id": parsed["study/id"],
+        "series_id": parsed["series/id"],
+        "series_index": parsed["series/index"],
+        "position_mm": parsed["series/position_mm"],
+    }
+    return result | {name: parsed[f"label/{name}"] for name in extra_labels}
+
+
+def _decode_hu(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
+    return _decode_16_bit(tf, parsed, static_shape, tf.int16, HU_ZLIB, HU_RAW)
+
+
+def _decode_mammogram(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
+    return _decode_16_bit(tf, parsed, static_shape, tf.uint16, UINT16_ZLIB, UINT16_RAW)
+
+
+def _decode_16_bit(
+    tf: Any,
+    parsed: dict[str, Any],
+    static_shape: tuple,
+    dtype: Any,
+    compressed: str,
+    raw: str,
+) -> Any:
+    image_format, encoded = parsed["image/format"], parsed["image/encoded"]
+    with _only_formats(tf, image_format, compressed, raw):
+        data = tf.cond(
+            tf.equal(image_format, compressed),
+            lambda: tf.io.decode_compressed(encoded, "ZLIB"),
+            lambda: tf.identity(encoded),
+        )
+    image = tf.io.decode_raw(data, dtype, little_endian=True)
+    image = tf.reshape(
+        image, tf.stack([parsed["image/height"], parsed["image/width"], 1])
+    )
+    return tf.ensure_shape(image, (*static_shape, 1))
+
+
+def _decode_photograph(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
+    with _only_formats(tf, parsed["image/format"], JPEG, PNG):
+        encoded = tf.identity(parsed["image/encoded"])
+    # The operation decodes PNG, too. Its own choice of transform is fast and up to tens of levels off.
+    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(image, (*static_shape, 3))
+
+
+_DECODERS = {
+    CT: _decode_hu,
+    PHOTOGRAPH: _decode_photograph,
+    MAMMOGRAM: _decode_mammogram,
+}
+
+
+def _only_formats(tf: Any, image_format: Any, *known: str) -> Any:
+    """A context in which operations wait for the check that the format is a known one."""
+    check = tf.debugging.Assert(
+        tf.reduce_any(tf.equal(image_format, known)),
+        [
+            "unknown image/format, expected",
+            " or ".join(known),
+            "received",
+            image_format,
+        ],
+    )
+    return tf.control_dependencies([check] if check is not None else [])
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset_info.json` says of a folder of records; see `load`.
+
+    Attributes:
+        records_dir: The folder.
+        dataset: Name of the data set.
+        label_names: Labels every record has, in order.
+        extra_label_names: Further integer labels.
+        image_format: How images are encoded.
+        image_size: Height and width in pixels where they are equal; None where they are not, and where images
+            have their original sizes.
+        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`.
+        exclusive_labels: Whether every record has exactly one of the labels.
+        splits: Per split: "records", "patients", "series"; "labels", the positives by label; and by further
+            label "extra_labels", the records by its value, but for labels that are amounts.
+        shards: Per file: "records" and "sha256".
+        windows: Level and width in HU of windows fit for the data; for information.
+        corrections: Images repaired, by kind: "twelve_bit" for CT; "reencoded" and "metadata_dropped" for
+            photographs.
+        listed: Images that the data set lists or holds.
+        rejects: Images set aside; `rejects.csv` has them with their reasons.
+        source_fingerprint: Digest of the data the records were made from.
+        tool_version: Version of the package that made them.
+        config: Arguments of the build that decide on its content.
+        schema_version: Version of the records' form.
+        image_height: Height of every image in pixels; None where they differ. See `image_shape`.
+        image_width: Width likewise.
+    """
+
+    records_dir: Path
+    dataset: str
+    label_names: tuple[str, ...]
+    extra_label_names: tuple[str, ...]
+    image_format: str
+    image_size: int | None
+    modality: str
+    exclusive_labels: bool
+    splits: dict[str, dict[str, Any]]
+    shards: dict[str, dict[str, Any]]
+    windows: dict[str, list[int]]
+    corrections: dict[str, int]
+    listed: int
+    rejects: int
+    source_fingerprint: str
+    tool_version: str
+    config: dict[str, Any]
+    schema_version: int = SCHEMA_VERSION
+    image_height: int | None = None
+    image_width: int | None = None
+
+    @classmethod
+    def load(cls, records_dir: str | Path) -> "DatasetInfo":
+        """Reads the description of a finished folder of records.
+
+        Raises:
+            UserError: There is none, it is damaged, of another version, or a shard it names is missing.
+        """
+        records_dir = Path(records_dir)
+        path = records_dir / INFO_NAME
+        make_them = "make the records with `python -m data_prep.tfrecords`"
+        if not path.is_file():
+            raise UserError(
+                f"{path} does not exist: no finished records are there; {make_them}"
+            )
+        try:
+            fields = json.loads(path.read_text())
+            version = fields["schema_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged; {make_them} --overwrite") from error
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{path} has schema_version {version}, this package reads {SCHEMA_VERSION}; "
+                f"{make_them} --overwrite"
+            )
+        try:
+            info = cls(
+                records_dir=records_dir,
+                **fields | {key: tuple(fields[key]) for key in _TUPLES},
+            )
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{path} lacks a field or has an unknown one ({error}); {make_them} --overwrite"
+            ) from error
+        missing = [name for name in info.shards if not (records_dir / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{records_dir} lacks {len(missing)} shards, first {missing[0]}; {make_them} --overwrite"
+            )
+        return info
+
+    def to_json(self) -> str:
+        """The content of `dataset_info.json`: the same for the same records."""
+        fields = asdict(self)
+        del fields["records_dir"]
+        return json.dumps(fields, indent=2, sort_keys=True) + "\n"
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Height and width of every image in pixels; None where images have their original sizes."""
+        # Records made before there were mammograms say only `image_size`.
+        height = self.image_height or self.image_size
+        return (height, self.image_width or self.image_size) if height else None
+
+    def count(self, split: str) -> int:
+        """Number of records of a split."""
+        return self._split(split)["records"]
+
+    def positives(self, split: str) -> dict[str, int]:
+        """Number of positive records of a split, by label."""
+        return dict(self._split(split)["labels"])
+
+    def shard_files(self, split: str) -> list[Path]:
+        """The files of a split, in order."""
+        self._split(split)
+        return [
+            self.records_dir / name
+            for name in sorted(self.shards)
+            if name.startswith(f"{split}-")
+        ]
+
+    def _split(self, split: str) -> dict[str, Any]:
+        if split not in SPLITS:
+            raise UserError(
+                f"unknown split {split!r}, expected one of {', '.join(SPLITS)}"
+            )
+        return self.splits[split]
+
+
+_TUPLES = ("label_names", "extra_label_names")

@@ -1,0 +1,1 @@
+"""What all three packages stand on: errors, command line, whole files and folders, quiet TensorFlow."""

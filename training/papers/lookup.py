@@ -1,0 +1,74 @@
+"""Which recipe is meant, and what it says."""
+
+import difflib
+
+from keras_medformers.support.errors import UserError
+from training.papers import dtvit, hifuse, mammograms, scopeformer
+from training.runs.config import Config
+
+RECIPES = {
+    **scopeformer.RECIPES,
+    **hifuse.RECIPES,
+    **dtvit.RECIPES,
+    **mammograms.RECIPES,
+}
+"""What each recipe sets, of `Config`'s values, by name."""
+
+
+def recipe(name, **values):
+    """The recipe's `Config` with `values` (records, data set and so on) put in.
+
+    Raises:
+        UserError: If there is no such recipe, or `values` name a model of another architecture.
+    """
+    written_for = recipe_values(name)["model"]
+    fitting = _relatives(written_for)
+    if values.get("model", written_for) not in fitting:
+        raise UserError(
+            f"recipe {name!r} is for {', '.join(fitting)}, received model {values['model']!r}"
+        )
+    return Config(**{**RECIPES[name], **values})
+
+
+def recipe_values(name):
+    """What the recipe sets.
+
+    Raises:
+        UserError: If there is no such recipe.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=3) or sorted(RECIPES)
+        raise UserError(f"unknown recipe {name!r}; did you mean {' or '.join(near)}?")
+    return RECIPES[name]
+
+
+def default_recipe(model, dataset=None):
+    """Name of the recipe for this model and data set: the first of those that fit best.
+
+    One for the data set goes before one for other data; one for the very model before one for another
+    size of it.
+
+    Args:
+        model: A registered name, not an alias.
+        dataset: Name of a data set; phantoms by default.
+
+    Raises:
+        UserError: If the architecture has no recipe.
+    """
+    relatives = _relatives(model)
+    fitting = [name for name, values in RECIPES.items() if values["model"] in relatives]
+    if not fitting:
+        raise UserError(f"there is no recipe for model {model!r} yet")
+
+    def distance(name):
+        found = RECIPES[name]["dataset"]
+        fits = found == dataset if dataset else found.startswith("phantom")
+        return not fits, RECIPES[name]["model"] != model
+
+    return min(fitting, key=distance)
+
+
+def _relatives(model):
+    import keras_medformers  # seconds to import, and the recipes' names alone are wanted for help
+
+    return keras_medformers.registry.list_relatives(model)

@@ -1,0 +1,366 @@
+"""A run from its configuration to its results: trains, evaluates, reports and exports."""
+
+import dataclasses
+import logging
+import os
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from data_prep.records.schema import MAMMOGRAM, PHOTOGRAPH, DatasetInfo
+from keras_medformers.models.backbones import save_backbone_weights
+from keras_medformers.registry import list_settings
+from keras_medformers.serving.export import export_saved_model
+from keras_medformers.serving.optimize import optimize_saved_model
+from keras_medformers.support.errors import UserError
+from training import report
+from training.explain.pictures import report_pictures
+from training.fit import callbacks
+from training.fit.distribution import make_strategy
+from training.fit.optimizers import exclude_vectors_from_decay, make_optimizer
+from training.fit.stepwise import stepwise
+from training.input.pipeline import (
+    evaluation_batches,
+    labels_and_ids,
+    steps_per_epoch,
+    stored_images,
+    training_batches,
+)
+from training.runs.config import CONFIG_FILE, MODEL_FILE, Config
+from training.runs.model_card import make_model_card
+from training.runs.network_input import STORED_PIXELS
+from training.runs.summary import notes
+from training.runs.workbench import Workbench
+from training.tasks import evaluation
+from training.tasks.tasks import TASKS, task_name
+
+logger = logging.getLogger(__name__)
+
+BACKBONES_FOLDER = "backbones"
+EXPORT_SAMPLES = 4
+
+
+def with_facts_of_records(config):
+    """A copy of the configuration with what its records decide: labels, task, modality, treatment, size.
+
+    Raises:
+        UserError: If the records are not there, are of another data set, or lack what the model learns.
+    """
+    info = DatasetInfo.load(config.records)
+    if info.dataset != config.dataset:
+        raise UserError(
+            f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
+            "name another folder by --records"
+        )
+    task = task_name(config.model, info)
+    label_names, weights = TASKS[task].label_names_of(info), config.label_weights
+    if not weights and task == evaluation.MULTILABEL:
+        weights = (1.0,) * len(label_names)
+    return dataclasses.replace(
+        config,
+        label_names=label_names,
+        label_weights=weights,
+        task=task,
+        modality=info.modality,
+        treatment=info.config.get("treatment"),
+        input_size=_height_of_mammograms(config, info)
+        if info.modality == MAMMOGRAM
+        else config.input_size,
+    )
+
+
+def _height_of_mammograms(config, info):
+    height, _ = info.image_shape
+    if config.input_size not in (Config.input_size, height):
+        raise UserError(
+            f"expected no input_size, since mammograms are taken as the records hold them, {height} pixels "
+            f"high in {config.records}; received {config.input_size}. Make records of another --image-size"
+        )
+    return height
+
+
+def open_run(run_dir, config):
+    """Makes the run's folder, or goes on with the one there if it is of the same configuration.
+
+    Raises:
+        UserError: If the folder holds another run, or something else.
+    """
+    run_dir = pathlib.Path(run_dir)
+    if (run_dir / CONFIG_FILE).is_file():
+        existing = Config.load(run_dir)
+        if existing.treatment is None:  # earlier versions did not write it
+            existing = dataclasses.replace(existing, treatment=config.treatment)
+        changed = [
+            key
+            for key, value in existing.to_json().items()
+            if value != config.to_json()[key]
+        ]
+        if changed:
+            raise UserError(
+                f"{run_dir} holds a run with other settings of {', '.join(changed)}; name another "
+                "folder by --run, or remove that one"
+            )
+    elif run_dir.exists() and any(run_dir.iterdir()):
+        raise UserError(
+            f"{run_dir} is not empty and holds no run; name another folder by --run"
+        )
+    run_dir.mkdir(parents=True, exist_ok=True)
+    config.save(run_dir)
+
+
+def train(run_dir, devices=None):
+    """Trains the run in `run_dir` up to `model.keras`, going on from its last checkpoint.
+
+    Pre-training of a backbone leaves its weights of the best epoch in `backbones/`, too.
+
+    Raises:
+        UserError: If records or weights are missing, or there are too few images for one batch.
+        TrainingDiverged: If the loss is no longer finite.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = Config.load(run_dir)
+    if (run_dir / MODEL_FILE).is_file():
+        logger.info("%s is trained already", run_dir)
+        return
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    bench = Workbench(config, make_strategy(devices))
+    model = bench.trained_part
+    source, validation = bench.source("train"), bench.source("validation")
+    try:
+        steps = steps_per_epoch(source, config.batch_size)
+    except ValueError as error:
+        raise UserError(f"{error} Use a smaller batch: --set batch_size=...") from error
+    _check_that_scores_can_be_had(bench)
+
+    with bench.strategy.scope():
+        model = _with_steps_in_parts(model, config)
+        optimizer = make_optimizer(config, steps)
+        exclude_vectors_from_decay(optimizer, model.trainable_variables)
+        model.compile(
+            optimizer=optimizer, loss=bench.task.loss(), metrics=bench.task.metrics()
+        )
+        checkpoints = callbacks.Checkpoints(
+            run_dir, bench.task.monitor, bench.task.higher_is_better
+        )
+        checkpoints.restore(model)
+    first_epoch = checkpoints.finished_epochs()
+    callbacks.drop_later_rows(run_dir, first_epoch)
+    if first_epoch < config.epochs:
+        logger.info(
+            "Training %s (%.1f M parameters) on %d images, epochs %d to %d",
+            config.model,
+            count_parameters(model.trainable_variables) / 1e6,
+            source.count,
+            first_epoch + 1,
+            config.epochs,
+        )
+        keras.utils.set_random_seed(config.seed)
+        model.fit(
+            training_batches(
+                source,
+                config.batch_size,
+                config.seed,
+                first_epoch,
+                config.epochs,
+                config.shuffle_buffer,
+            ),
+            steps_per_epoch=steps,
+            initial_epoch=first_epoch,
+            epochs=config.epochs,
+            shuffle=False,  # the batches are shuffled already
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                callbacks.Validation(validation, config.batch_size, bench.task),
+                callbacks.MetricsFile(run_dir, steps, config.batch_size),
+                keras.callbacks.TensorBoard(run_dir / "tensorboard", write_graph=False),
+                checkpoints,
+            ],
+        )
+    model.load_weights(checkpoints.best_file)
+    bench.keep_weights()
+    temporary = run_dir / f"tmp-{MODEL_FILE}"
+    bench.model.save(temporary)
+    if "backbone" in list_settings(config.model):
+        _save_backbone(bench, run_dir / BACKBONES_FOLDER)
+    os.replace(temporary, run_dir / MODEL_FILE)
+
+
+def _check_that_scores_can_be_had(bench):
+    """Raises UserError if no epoch could be called the best."""
+    if bench.task.monitor == "val_auc":
+        absent = [
+            name
+            for name, count in bench.info.positives("validation").items()
+            if not count
+        ]
+        if absent:
+            raise UserError(
+                f"the validation split of {bench.info.records_dir} has no images that are {absent[0]}, so "
+                "epochs cannot be compared; make records of more images, or with other --fractions or --seed"
+            )
+
+
+def _with_steps_in_parts(model, config):
+    """The model as one that steps as the configuration says; itself where that is nothing special."""
+    parts = (
+        tf.distribute.get_strategy().num_replicas_in_sync * config.accumulation_steps
+    )
+    if config.accumulation_steps > 1 and config.batch_size % parts:
+        raise UserError(
+            f"expected batch_size to be a multiple of {parts}, for accumulation_steps="
+            f"{config.accumulation_steps} on each device; received {config.batch_size}"
+        )
+    if (
+        config.accumulation_steps == 1
+        and config.sharpness == "none"
+        and not config.recompute
+    ):
+        return model
+    return stepwise(
+        model,
+        accumulation_steps=config.accumulation_steps,
+        sharpness=config.sharpness,
+        rho=config.rho,
+        eta=config.eta,
+        recompute=config.recompute,
+    )
+
+
+def _save_backbone(bench, folder):
+    """Writes what `--backbone-weights` of another run takes."""
+    (name,) = bench.backbones
+    folder.mkdir(exist_ok=True)
+    temporary = folder / f"tmp-{name}.weights.h5"
+    save_backbone_weights(bench.model, temporary)
+    os.replace(temporary, folder / f"{name}.weights.h5")
+    logger.info("The backbone's weights are in %s", folder / f"{name}.weights.h5")
+
+
+def evaluate(run_dir, split="test", records=None):
+    """Scores `model.keras` on a split's images: `evaluation.json`, `predictions.csv`, `report.html`.
+
+    The whole network runs on the images here, also where it was trained on stored features.
+
+    Returns:
+        The content of `evaluation.json`.
+
+    Raises:
+        UserError: If the run is not trained or the records are not there.
+    """
+    config = Config.load(run_dir)
+    model = load_model(run_dir)
+    bench = Workbench(
+        dataclasses.replace(config, records=str(records or config.records))
+    )
+    source = bench.images(split)
+    labels, ids = labels_and_ids(source)
+    logger.info("Evaluating on %d images of the %s split", source.count, split)
+    model = bench.task.with_one_output(model)
+    logits = model.predict(
+        evaluation_batches(source, config.batch_size),
+        verbose=1 if sys.stdout.isatty() else 2,
+    )[: source.count]
+    probabilities = bench.task.probabilities(logits)
+    ids = pd.DataFrame(ids)
+    result = {
+        "model": config.model,
+        "parameters": model.count_params(),
+        "trainable_parameters": count_parameters(model.trainable_variables),
+        **bench.task.evaluate(
+            labels,
+            probabilities,
+            ids,
+            bench.task.prevalence(bench.info).tolist(),
+            dataset=config.dataset,
+            split=split,
+            records=bench.config.records,
+            notes=notes(config),
+        ),
+    }
+    predictions = evaluation.predictions_frame(
+        ids, labels, probabilities, config.label_names
+    )
+    predictions.to_csv(pathlib.Path(run_dir) / "predictions.csv", index=False)
+    evaluation.write_evaluation(run_dir, result)
+    examples = report.choose_examples(predictions, config.label_names, task=config.task)
+    shown = {name for ids in examples.values() for name in ids}
+    seen = report_pictures(model, bench, source, split)
+    report.write_report(run_dir, stored_images(source, shown), seen)
+    return result
+
+
+def export(run_dir, variant=None):
+    """Writes the next version of the run's SavedModel, checked on images of its validation split.
+
+    Args:
+        run_dir: Folder of the run.
+        variant: Key of `keras_medformers.serving.optimize.VARIANTS`, which is then written from the new
+            version, beside it, and checked on the same images.
+
+    Returns:
+        The version's folder, the variant's if there is one.
+
+    Raises:
+        UserError: If the run is not trained, or the export differs from the model, or the variant from it.
+    """
+    config = Config.load(run_dir)
+    bench = Workbench(config)
+    model = load_model(run_dir)
+    images = stored_images(bench.images("validation"), count=EXPORT_SAMPLES)
+    samples = [image[np.newaxis] for image in images.values()]
+    channels, dtype = STORED_PIXELS[config.modality]
+    try:
+        version = export_saved_model(
+            model,
+            bench.preprocessor,
+            bench.task.exported_labels,
+            pathlib.Path(run_dir) / "export" / config.model,
+            _feature_layer(model),
+            activation=bench.task.activation,
+            pixel_dtype=dtype,
+            channels=channels,
+            encoded=config.modality == PHOTOGRAPH,
+            samples=samples,
+            model_card=make_model_card(run_dir, config, bench.info, bench.preprocessor),
+        )
+        return (
+            optimize_saved_model(version, variant, samples=samples)
+            if variant
+            else version
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error)) from error
+
+
+def _feature_layer(model):
+    """What the signature `features` gives: the map before the head; the class token where there is none."""
+    names = [layer.name for layer in model.layers]
+    return (
+        "class_features"
+        if "feature_map" not in names and "class_features" in names
+        else "feature_map"
+    )
+
+
+def load_model(run_dir):
+    """The run's whole network, giving logits; of several tasks by task.
+
+    Raises:
+        UserError: If the run is not trained yet.
+    """
+    path = pathlib.Path(run_dir) / MODEL_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{run_dir} has no {MODEL_FILE} yet; train it first: make train"
+        )
+    return keras.models.load_model(path, compile=False)
+
+
+def count_parameters(variables):
+    """How many numbers these variables hold."""
+    return sum(int(np.prod(variable.shape)) for variable in variables)

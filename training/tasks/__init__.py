@@ -1,0 +1,1 @@
+"""What is learned: several labels, one class, several tasks."""

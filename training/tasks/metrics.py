@@ -1,0 +1,307 @@
+"""Scores of multi-label predictions, per label and over all labels, per slice and per study.
+
+Reference: Barhoumi et al., "Efficient scopeformer", sections III.G and III.H, tables 3 to 5.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+
+from training.statistics.auc import auc_with_interval
+from training.statistics.bootstrap import DRAWS, log_loss_interval
+from training.tasks.losses import (
+    LABEL_WEIGHTS,
+    PROBABILITY_MARGIN,
+    check_label_weights,
+    weighted_log_loss,
+)
+
+
+@keras.saving.register_keras_serializable("training")
+class WeightedLogLoss(keras.metrics.Mean):
+    """Mean weighted multi-label log loss over the samples seen: the challenge's metric.
+
+    Unlike the loss that `fit` shows, it weighs every sample alike (or by `sample_weight`) however unequal
+    batches are.
+
+    Args:
+        label_weights: One weight per label, in the order of the model's outputs.
+        from_logits: Whether the model gives logits (the default) or probabilities.
+        name: Name of the metric.
+    """
+
+    def __init__(
+        self,
+        label_weights: Sequence[float] = LABEL_WEIGHTS,
+        from_logits: bool = True,
+        name: str = "log_loss",
+    ):
+        super().__init__(name=name, dtype="float32")
+        self.label_weights = check_label_weights(label_weights)
+        self.from_logits = from_logits
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: labels and outputs `(batch, labels)`, weights `(batch,)` or `(batch, 1)`."""
+        losses = weighted_log_loss(y_true, y_pred, self.label_weights, self.from_logits)
+        return super().update_state(losses, sample_weight=sample_weight)
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {
+            "name": self.name,
+            "label_weights": list(self.label_weights),
+            "from_logits": self.from_logits,
+        }
+
+
+def multilabel_metrics(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    label_names: Sequence[str],
+    label_weights: Sequence[float] = LABEL_WEIGHTS,
+    threshold: float = 0.5,
+    patient_ids: Sequence | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict:
+    """Scores predictions of several labels at once.
+
+    Args:
+        labels: 0 or 1, shape `(n, labels)`.
+        probabilities: Predicted probabilities, same shape.
+        label_names: Names of the columns; the first is the one whose AUROC gets an interval ("any").
+        label_weights: One weight per label.
+        threshold: A probability at or above it counts as a positive prediction.
+        patient_ids: The patient of each row, for intervals by resampling patients; rows are resampled if not
+            given.
+        draws: Bootstrap draws.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        A dict that `json.dumps(..., allow_nan=False)` takes: `count`, `patients` (None if not known),
+        `threshold`, `log_loss` (weighted), `log_loss_interval`, `accuracy` (mean over labels),
+        `weighted_accuracy` (by the label weights), `recall` (mean over the labels that have positives; the
+        paper's table 3), `auroc_any`, `auroc_any_interval`, and `labels`: per name `positives`, `log_loss`,
+        `accuracy`, `recall`, `precision`, `specificity`, `f1`, `auroc`, `average_precision`, `confusion`. A
+        score that cannot be had is None, and its reason stands under `undefined`, at the same level.
+
+    Raises:
+        ValueError: If shapes do not agree, there are no rows, labels are not 0 or 1, or probabilities not in
+            [0, 1].
+    """
+    weights = np.asarray(check_label_weights(label_weights))
+    labels, probabilities = _checked(labels, probabilities, label_names, weights)
+    cross_entropies = _cross_entropies(labels, probabilities)
+    losses = np.average(cross_entropies, axis=1, weights=weights)
+    per_label = {
+        name: _label_metrics(
+            labels[:, i],
+            probabilities[:, i],
+            float(cross_entropies[:, i].mean()),
+            threshold,
+        )
+        for i, name in enumerate(label_names)
+    }
+    accuracies = [scores["accuracy"] for scores in per_label.values()]
+    recalls = [
+        scores["recall"]
+        for scores in per_label.values()
+        if scores["recall"] is not None
+    ]
+    first = per_label[label_names[0]]
+    undefined = {}
+    if not recalls:
+        undefined["recall"] = "no label has positives"
+    if first["auroc"] is None:
+        undefined["auroc_any"] = undefined["auroc_any_interval"] = first["undefined"][
+            "auroc"
+        ]
+        any_interval = None
+    else:
+        area = auc_with_interval(
+            labels[:, 0], probabilities[:, 0], patient_ids, draws=draws, seed=seed
+        )
+        any_interval = area["auc_interval"]
+    return {
+        "count": len(labels),
+        "patients": None if patient_ids is None else len(set(patient_ids)),
+        "threshold": threshold,
+        "log_loss": float(losses.mean()),
+        "log_loss_interval": log_loss_interval(
+            losses, patient_ids, draws=draws, seed=seed
+        ),
+        "accuracy": float(np.mean(accuracies)),
+        "weighted_accuracy": float(np.average(accuracies, weights=weights)),
+        "recall": float(np.mean(recalls)) if recalls else None,
+        "auroc_any": first["auroc"],
+        "auroc_any_interval": any_interval,
+        "labels": per_label,
+        "undefined": undefined,
+    }
+
+
+class StudyArrays(NamedTuple):
+    """One row per study, in the order of the studies' ids.
+
+    Attributes:
+        study_ids: Shape `(studies,)`.
+        probabilities: float, shape `(studies, labels)`.
+        labels: 0 or 1, shape `(studies, labels)`.
+        first_rows: Index of a row of each study among the slices, to look up its patient.
+    """
+
+    study_ids: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray
+    first_rows: np.ndarray
+
+
+STUDY_RULES = ("max", "mean")
+"""How slices' probabilities become their study's. Labels always become their maximum."""
+
+
+def by_study(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    study_ids: Sequence,
+    rule: str = "max",
+) -> StudyArrays:
+    """Turns predictions per slice into predictions per study.
+
+    Args:
+        probabilities: Shape `(slices, labels)`.
+        labels: 0 or 1, same shape.
+        study_ids: The study of each slice.
+        rule: `max` (a study is as suspicious as its most suspicious slice) or `mean`.
+
+    Returns:
+        The studies' probabilities and labels.
+
+    Raises:
+        ValueError: If `rule` is unknown, or lengths differ.
+    """
+    if rule not in STUDY_RULES:
+        raise ValueError(
+            f"`rule` must be one of {', '.join(STUDY_RULES)}. Received: rule={rule!r}"
+        )
+    probabilities, labels, ids = (
+        np.asarray(probabilities),
+        np.asarray(labels),
+        np.asarray(study_ids).astype(str),
+    )
+    if not len(probabilities) == len(labels) == len(ids):
+        raise ValueError(
+            "`probabilities`, `labels` and `study_ids` must have one row per slice. "
+            f"Received: {len(probabilities)}, {len(labels)} and {len(ids)} rows"
+        )
+    order = np.argsort(ids, kind="stable")
+    names, starts, counts = np.unique(ids[order], return_index=True, return_counts=True)
+    if rule == "max":
+        combined = np.maximum.reduceat(probabilities[order], starts, axis=0)
+    else:
+        combined = (
+            np.add.reduceat(probabilities[order], starts, axis=0) / counts[:, None]
+        )
+    return StudyArrays(
+        names,
+        combined,
+        np.maximum.reduceat(labels[order], starts, axis=0),
+        order[starts],
+    )
+
+
+def _checked(
+    labels, probabilities, label_names, weights
+) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.asarray(labels, "float64")
+    probabilities = np.asarray(probabilities, "float64")
+    columns = len(label_names)
+    if (
+        labels.ndim != 2
+        or labels.shape != probabilities.shape
+        or labels.shape[1] != columns
+        or columns != len(weights)
+    ):
+        raise ValueError(
+            f"`labels` and `probabilities` must have shape (n, {columns}), a name and a weight per column. "
+            f"Received: {labels.shape}, {probabilities.shape}, {columns} names, {len(weights)} weights"
+        )
+    if not len(labels):
+        raise ValueError("There is nothing to score: `labels` has no rows")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(
+            f"`labels` must hold 0 and 1 only. Received: {np.unique(labels)[:8].tolist()}"
+        )
+    outside = ~((probabilities >= 0) & (probabilities <= 1))
+    if outside.any():
+        raise ValueError(
+            f"`probabilities` must lie in [0, 1]. Received: {int(outside.sum())} of {outside.size} outside "
+            f"or not a number, the first in row {int(np.argwhere(outside)[0, 0])}"
+        )
+    return labels, probabilities
+
+
+def _cross_entropies(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    clipped = np.clip(probabilities, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+    return -np.where(labels == 1, np.log(clipped), np.log1p(-clipped))
+
+
+def _label_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, log_loss: float, threshold: float
+) -> dict:
+    predicted = probabilities >= threshold
+    (true_negative, false_positive), (false_negative, true_positive) = (
+        sklearn_metrics.confusion_matrix(labels, predicted, labels=[0, 1]).tolist()
+    )
+    positives, negatives = (
+        true_positive + false_negative,
+        true_negative + false_positive,
+    )
+    undefined = {}
+
+    def ratio(name: str, part: float, whole: float, reason: str) -> float | None:
+        if whole == 0:
+            undefined[name] = reason
+            return None
+        return part / whole
+
+    scores = {
+        "positives": positives,
+        "log_loss": log_loss,
+        "accuracy": (true_positive + true_negative) / len(labels),
+        "recall": ratio("recall", true_positive, positives, "no positives"),
+        "precision": ratio(
+            "precision",
+            true_positive,
+            true_positive + false_positive,
+            "no positive predictions",
+        ),
+        "specificity": ratio("specificity", true_negative, negatives, "no negatives"),
+        "f1": ratio(
+            "f1",
+            2 * true_positive,
+            positives + true_positive + false_positive,
+            "no positives, true or predicted",
+        ),
+        "auroc": None,
+        "average_precision": None,
+    }
+    if positives and negatives:
+        scores["auroc"] = float(sklearn_metrics.roc_auc_score(labels, probabilities))
+        scores["average_precision"] = float(
+            sklearn_metrics.average_precision_score(labels, probabilities)
+        )
+    else:
+        undefined["auroc"] = undefined["average_precision"] = (
+            "no negatives" if positives else "no positives"
+        )
+    scores["confusion"] = {
+        "true_positive": true_positive,
+        "false_positive": false_positive,
+        "false_negative": false_negative,
+        "true_negative": true_negative,
+    }
+    return {**scores, "undefined": undefined}
