@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.datasets import DATASETS, get_dataset
+from data_prep.datasets import get_dataset, list_datasets
 from data_prep.datasets.base import Dataset
 from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
 from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--dataset",
         default="phantom_head_ct",
-        help=f"one of {', '.join(sorted(DATASETS))}",
+        help=f"one of {', '.join(list_datasets())}",
     )
     add(
         "--data-dir",
@@ -217,8 +217,9 @@ class _Help(
 
 
 def _about_data_sets() -> str:
-    lines, width = ["data sets:"], max(map(len, DATASETS))
-    for name, dataset in sorted(DATASETS.items()):
+    datasets = list_datasets()
+    lines, width = ["data sets:"], max(map(len, datasets))
+    for name, dataset in datasets.items():
         shares = ", ".join(f"{share:g}" for share in dataset.fractions)
         images = dataset.modality.nouns_of_parts or f"{dataset.modality.noun}s"
         kind = f"{images}, {_labels(dataset)}"

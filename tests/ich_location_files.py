@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pydicom
 
-from data_prep.datasets.labels import LOCATION_LABELS
+from data_prep.labels import LOCATION_LABELS
 from data_prep.phantoms import head_ct as phantom_head_ct
 
 CLASSES = ("normal", *LOCATION_LABELS)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from data_prep.datasets.labels import COVID_LABELS, KVASIR_LABELS, SKIN_LESION_LABELS
+from data_prep.labels import COVID_LABELS, KVASIR_LABELS, SKIN_LESION_LABELS
 
 ORIENTATION = 0x0112
 

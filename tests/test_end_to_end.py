@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, slice_id
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
 from data_prep.modalities.head_ct.dicom import read_slice
 from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.phantoms import skin as phantom_skin

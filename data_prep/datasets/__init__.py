@@ -1,43 +1,25 @@
-"""The data sets that can be turned into records, by name."""
+"""The data sets that can be turned into records: a file each, named as the data set.
+
+Nothing lists them: `get_dataset` and `list_datasets` look into this folder for modules that
+have a `DATASET`.
+"""
 
 import difflib
+import importlib
+import pkgutil
 
-from data_prep.datasets import (
-    covid19_ct,
-    ich_location,
-    image_folder,
-    isic2018,
-    kvasir,
-    mammography,
-    mammography_patches,
-    phantom_head_ct,
-    phantom_ich_location,
-    phantom_mammography,
-    phantom_mammography_patches,
-    phantom_skin,
-    rsna_ich,
-)
 from data_prep.datasets.base import Dataset
 from keras_medformers.support.errors import UserError
 
-DATASETS: dict[str, Dataset] = {
-    module.DATASET.name: module.DATASET
-    for module in (
-        covid19_ct,
-        ich_location,
-        image_folder,
-        isic2018,
-        kvasir,
-        mammography,
-        mammography_patches,
-        phantom_head_ct,
-        phantom_ich_location,
-        phantom_mammography,
-        phantom_mammography_patches,
-        phantom_skin,
-        rsna_ich,
-    )
-}
+
+def list_datasets() -> dict[str, Dataset]:
+    """All data sets by name, sorted."""
+    found = {}
+    for file in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{file.name}")
+        if hasattr(module, "DATASET"):
+            found[module.DATASET.name] = module.DATASET
+    return dict(sorted(found.items()))
 
 
 def get_dataset(name: str) -> Dataset:
@@ -46,12 +28,14 @@ def get_dataset(name: str) -> Dataset:
     Raises:
         UserError: There is none of that name; names what comes near.
     """
-    if name in DATASETS:
-        return DATASETS[name]
-    near = difflib.get_close_matches(name, DATASETS, n=3, cutoff=0.4)
+    datasets = list_datasets()
+    if name in datasets:
+        return datasets[name]
+
+    near = difflib.get_close_matches(name, datasets, n=3, cutoff=0.4)
     hint = (
         f"Did you mean {' or '.join(near)}?"
         if near
-        else f"There are: {', '.join(sorted(DATASETS))}."
+        else f"There are: {', '.join(datasets)}."
     )
     raise UserError(f"unknown data set {name!r}. {hint}")

@@ -27,8 +27,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.labels import COVID_LABELS
 from data_prep.datasets.lists import folder_from, picture_sizes
+from data_prep.labels import COVID_LABELS
 from data_prep.modalities.photograph.records import PHOTOGRAPHS
 from data_prep.records.split_rules import PUBLISHED
 from data_prep.records.splits import SPLITS

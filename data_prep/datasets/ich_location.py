@@ -32,8 +32,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.labels import ICH_LABELS, LOCATION_LABELS
 from data_prep.datasets.lists import folder_from
+from data_prep.labels import ICH_LABELS, LOCATION_LABELS
 from data_prep.modalities.head_ct.dicom import read_header
 from data_prep.modalities.head_ct.records import CT
 from data_prep.modalities.head_ct.treatment.treatment import MASK
@@ -53,7 +53,8 @@ OTHER_FILES = {
 }  # fmt: skip
 """Suffixes of what is no DICOM file; scanners' own names may end in anything else, or have no suffix."""
 
-WHERE_FROM = f"expected the folders {', '.join(f'{name}/' for name in CLASSES)} with a folder per patient in each"
+FOLDERS = ", ".join(f"{name}/" for name in CLASSES)
+WHERE_FROM = f"expected the folders {FOLDERS} with a folder per patient in each"
 
 
 def list_slices(data_dir: Path) -> Listing:

@@ -28,13 +28,13 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.labels import SKIN_LESION_LABELS
 from data_prep.datasets.lists import (
     folder_from,
     picture_sizes,
     read_csv,
     without_repeats,
 )
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.modalities.photograph.records import PHOTOGRAPHS
 from data_prep.records.split_rules import BY_LESION, PAPER_BY_IMAGE
 from keras_medformers.support.errors import UserError

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, fingerprint
-from data_prep.datasets.labels import KVASIR_LABELS
 from data_prep.datasets.lists import folder_from, picture_sizes
+from data_prep.labels import KVASIR_LABELS
 from data_prep.modalities.photograph.records import PHOTOGRAPHS
 from data_prep.records.split_rules import TWO_FOLD
 from keras_medformers.support.errors import UserError

@@ -40,7 +40,6 @@ Reference:
 import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, Part
-from data_prep.datasets.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from data_prep.datasets.lists import folder_from
 from data_prep.datasets.mammography_manifest import (
     FINDING_SIZE,
@@ -49,6 +48,7 @@ from data_prep.datasets.mammography_manifest import (
     ManifestImage,
     list_mammograms,
 )
+from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from data_prep.modalities.mammogram.frame import Box
 from data_prep.modalities.mammogram.records import MAMMOGRAMS, Region
 from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Listing, Reject, fingerprint
-from data_prep.datasets.labels import FINDING_TYPES, LATERALITIES, MAMMOGRAM_LABELS
+from data_prep.labels import FINDING_TYPES, LATERALITIES, MAMMOGRAM_LABELS
 from data_prep.modalities.mammogram.frame import Box
 from data_prep.records.split_rules import OPEN
 from data_prep.records.splits import SPLITS

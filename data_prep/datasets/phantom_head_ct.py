@@ -13,8 +13,8 @@ import numpy as np
 
 from data_prep.datasets import rsna_ich
 from data_prep.datasets.base import Dataset, Listing, fingerprint
-from data_prep.datasets.labels import HEMORRHAGE_LABELS, LOCATION_LABELS
 from data_prep.datasets.lists import read_csv
+from data_prep.labels import HEMORRHAGE_LABELS, LOCATION_LABELS
 from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.records.balance import LOCATION
 from keras_medformers.support.errors import UserError

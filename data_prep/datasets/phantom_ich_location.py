@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_prep.datasets import phantom_head_ct as all_bleedings
 from data_prep.datasets.base import Listing
-from data_prep.datasets.labels import HEMORRHAGE_LABELS, ICH_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS, ICH_LABELS
 from data_prep.modalities.head_ct.treatment.treatment import MASK
 from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.records.balance import TRAIN

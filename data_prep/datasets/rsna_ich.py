@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
 from data_prep.datasets.lists import folder_from, read_csv
+from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError
 
 log = logging.getLogger(__name__)

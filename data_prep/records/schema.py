@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
 

@@ -10,7 +10,7 @@ from small_records import (
     write_pictures,
 )
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantoms.head_ct import PhantomConfig, make
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from data_prep.datasets import isic2018
-from data_prep.datasets.labels import MAMMOGRAM_LABELS, SKIN_LESION_LABELS
+from data_prep.labels import MAMMOGRAM_LABELS, SKIN_LESION_LABELS
 from data_prep.phantoms import mammography as phantom_mammography
 from data_prep.phantoms.mammography import PhantomMammographyConfig
 from data_prep.records.build import build

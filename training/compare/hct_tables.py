@@ -4,7 +4,7 @@ Reference:
     Taha, Truong Vu et al., "Deep is a Luxury We Don't Have", table 3, table A1, Figs. 5 and A2.
 """
 
-from data_prep.datasets.labels import FINDING_TYPES
+from data_prep.labels import FINDING_TYPES
 from training.compare.paper_table import Column, PaperRow, PaperTable, percent
 
 HCT = "HCT"

@@ -8,7 +8,7 @@ References:
     tables 4 to 6. DTViT's are in `dtvit_tables`, HCT's in `hct_tables`.
 """
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from training.compare.dtvit_tables import DTVIT_TABLES
 from training.compare.hct_tables import HCT_TABLES
 from training.compare.paper_table import (

@@ -8,7 +8,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from data_prep.datasets.labels import LATERALITIES
+from data_prep.labels import LATERALITIES
 from keras_medformers.explain import effective_receptive_field
 from training.explain.insight import iterate_records
 from training.input.pipeline import EXTRA

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data_prep.datasets.labels import ICH_LABELS
+from data_prep.labels import ICH_LABELS
 from data_prep.records import balance
 from keras_medformers.support.errors import UserError
 from training.tasks.single_label import single_label_metrics

@@ -224,7 +224,8 @@ def evaluate_single_label(
         `label_names`, `images` (see `single_label_metrics`), `auc` (of two classes alone, the second against
         the first; see `training.tasks.finding_scores.area_scores`), `beats_majority` (whether
         accuracy's whole interval lies above the share of the commonest class of this split),
-        `train_prevalence`, `prevalence` (of this split), `constant_prevalence_score` (log loss of always predicting the training split's
+        `train_prevalence`, `prevalence` (of this split),
+        `constant_prevalence_score` (log loss of always predicting the training split's
         shares), `improvement` (share of that score that the model's loss is below it; negative if it is
         above) and `notes`.
     """

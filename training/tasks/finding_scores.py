@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from data_prep.datasets.labels import FINDING_TYPES
+from data_prep.labels import FINDING_TYPES
 from training.statistics.auc import ALL, AUC_DRAWS, auc_with_interval, aucs_of_subsets
 
 TYPE_COLUMN, SIZE_COLUMN = "extra_finding_type", "extra_finding_size"

@@ -6,7 +6,7 @@ lobar, subtentorial. The location's columns are all 0 where there is no hemorrha
 
 import numpy as np
 
-from data_prep.datasets.labels import LOCATION_LABELS
+from data_prep.labels import LOCATION_LABELS
 
 HEMORRHAGE, LOCATION = "hemorrhage", "location"
 

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantoms.head_ct.config import DEFAULT_PREVALENCE, PhantomConfig
 from data_prep.phantoms.head_ct.phantom_set import CONTACT_SHEET_FILE, make
 from data_prep.phantoms.program import add_run_options, add_seed, make_set, start_parser

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError, check_setting
 
 KINDS = HEMORRHAGE_LABELS[1:]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantoms.folder import PROGRESS_DIR, PhantomFolder
 from data_prep.phantoms.head_ct.config import KINDS, PhantomConfig, plan_patients
 from data_prep.phantoms.head_ct.contact_sheet import write_contact_sheet

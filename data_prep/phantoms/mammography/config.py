@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.datasets.labels import FINDING_TYPES
+from data_prep.labels import FINDING_TYPES
 from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX, shape_of_images
 from keras_medformers.support.errors import check_setting
 

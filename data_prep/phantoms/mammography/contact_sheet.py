@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep.datasets.labels import FINDING_TYPES
+from data_prep.labels import FINDING_TYPES
 from data_prep.modalities.mammogram.dicom import read_mammogram
 
 COLUMNS = 8

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.datasets.labels import FINDING_TYPES, MAMMOGRAM_LABELS
+from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from data_prep.phantoms.folder import PROGRESS_DIR, PhantomFolder
 from data_prep.phantoms.mammography.config import (
     VIEWS,

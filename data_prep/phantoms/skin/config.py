@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 from keras_medformers.support.errors import check_setting
 
 SHARES = {

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 
 COLUMNS = 8
 _TILE_PX = 200

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.folder import PhantomFolder
 from data_prep.phantoms.skin.config import PhantomSkinConfig, count_images, plan_lesions
 from data_prep.phantoms.skin.contact_sheet import write_contact_sheet

@@ -7,7 +7,7 @@ import pytest
 from photograph_files import write_kvasir
 
 from data_prep.datasets import kvasir
-from data_prep.datasets.labels import KVASIR_LABELS
+from data_prep.labels import KVASIR_LABELS
 from keras_medformers.support.errors import UserError
 
 

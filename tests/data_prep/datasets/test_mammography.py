@@ -23,8 +23,8 @@ from mammogram_files import (
 
 from data_prep import tfrecords
 from data_prep.datasets import mammography, mammography_patches
-from data_prep.datasets.labels import FINDING_TYPES
 from data_prep.datasets.mammography_manifest import list_mammograms, read_manifest
+from data_prep.labels import FINDING_TYPES
 from data_prep.records import writer
 from data_prep.records.schema import DatasetInfo, parse_example
 from data_prep.records.splits import SPLITS

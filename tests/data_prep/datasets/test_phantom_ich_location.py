@@ -4,8 +4,8 @@ import numpy as np
 from ct_files import write_rsna
 
 from data_prep.datasets import ich_location, phantom_ich_location
-from data_prep.datasets.labels import ICH_LABELS
 from data_prep.datasets.phantom_ich_location import CONFIG, DATASET
+from data_prep.labels import ICH_LABELS
 from data_prep.phantoms.head_ct import PhantomConfig, make
 from data_prep.phantoms.head_ct.config import plan_patients
 from data_prep.records.build import build

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_prep.datasets import isic2018
-from data_prep.datasets.labels import SKIN_LESION_LABELS
 from data_prep.datasets.phantom_skin import DATASET
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.skin import PhantomSkinConfig, make
 from data_prep.phantoms.skin.config import count_images, plan_lesions
 

@@ -5,7 +5,7 @@ import pytest
 from ct_files import write_rsna
 
 from data_prep.datasets import get_dataset, rsna_ich
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from data_prep.datasets.labels import (
+from data_prep.labels import (
     HEMORRHAGE_LABELS,
     MAMMOGRAM_LABELS,
     SKIN_LESION_LABELS,

@@ -5,7 +5,7 @@ import pytest
 
 import keras_medformers
 from data_prep.datasets import get_dataset
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from training.compare.dtvit_tables import DTVIT_TABLES
 from training.compare.paper_table import ends_of, millions, value_of
 from training.compare.papers import (

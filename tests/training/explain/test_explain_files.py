@@ -8,7 +8,7 @@ import pytest
 from ct_files import write_ct
 from PIL import Image
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support import command_line
 from training.explain import __main__ as explain
 from training.runs.config import Config

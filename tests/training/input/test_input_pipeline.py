@@ -8,7 +8,7 @@ import tensorflow as tf
 from small_records import SIZE_PX
 
 import keras_medformers
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError
 from training.input.pipeline import (
     evaluation_batches,

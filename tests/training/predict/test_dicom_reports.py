@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 from tiny_exports import CT_LABELS, export_ct
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.modalities.head_ct.dicom import UnreadableSlice, read_slice
 from keras_medformers.support.errors import UserError
 from training.predict import __main__ as predict

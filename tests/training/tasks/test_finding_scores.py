@@ -8,7 +8,7 @@ import pytest
 from html_page import Page
 from sklearn.metrics import roc_auc_score
 
-from data_prep.datasets.labels import FINDING_TYPES, MAMMOGRAM_LABELS
+from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from training.report import write_report
 from training.tasks.evaluation import (
     evaluate_single_label,

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from data_prep.datasets.labels import HEMORRHAGE_LABELS
+from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantoms.head_ct import PhantomConfig, make
 from data_prep.phantoms.head_ct.__main__ import main
 from data_prep.phantoms.head_ct.contact_sheet import read_hu

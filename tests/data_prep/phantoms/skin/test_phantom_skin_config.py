@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.skin import PhantomSkinConfig
 from data_prep.phantoms.skin.__main__ import main
 from data_prep.phantoms.skin.config import SIZES_PX, count_images, plan_lesions

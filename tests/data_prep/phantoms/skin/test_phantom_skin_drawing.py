@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.skin.camera import view
 from data_prep.phantoms.skin.canvas import PX_PER_MM, SIZE_PX, Canvas
 from data_prep.phantoms.skin.lesion import DRAW, draw_patch, encode, photograph

@@ -7,7 +7,7 @@ from collections import Counter
 import cv2
 import pytest
 
-from data_prep.datasets.labels import SKIN_LESION_LABELS
+from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.skin import PhantomSkinConfig, make
 from data_prep.phantoms.skin.__main__ import main
 from data_prep.phantoms.skin.config import count_images, plan_lesions
