@@ -22,6 +22,18 @@ def list_datasets() -> dict[str, Dataset]:
     return dict(sorted(found.items()))
 
 
+def is_phantom(name: str) -> bool:
+    """Whether the data set of that name is made up; one that is not known here is not."""
+    datasets = list_datasets()
+    return name in datasets and datasets[name].is_phantom
+
+
+def patches_of(name: str) -> str:
+    """Name of the data set whose images that one holds patches of; "" if its images are whole."""
+    datasets = list_datasets()
+    return datasets[name].patches_of if name in datasets else ""
+
+
 def get_dataset(name: str) -> Dataset:
     """Looks a data set up.
 

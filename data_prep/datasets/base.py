@@ -110,6 +110,10 @@ class Dataset:
         source_height: From the data folder, the default of `BuildConfig.source_height`.
         negatives_per_image: Default of `BuildConfig.negatives_per_image`.
         has_location: Whether its slices have the extra label `balance.LOCATION`.
+        is_phantom: Whether its images are made up here: what learned from them knows nothing
+            about patients.
+        patches_of: Name of the data set whose images these are patches of; "" where images are
+            whole.
     """
 
     name: str
@@ -129,6 +133,8 @@ class Dataset:
     image_size: int | None = None
     source_height: Callable[[Path], int] | None = None
     negatives_per_image: int | None = None
+    is_phantom: bool = False
+    patches_of: str = ""
 
     def with_labels_of(self, listing: Listing) -> "Dataset":
         """This data set with the names of the listing's labels."""

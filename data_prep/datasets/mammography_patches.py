@@ -72,5 +72,6 @@ DATASET = dataclasses.replace(
     modality=PATCHES,
     parts=patches,
     data_folder=mammography.DATASET.name,
+    patches_of=mammography.DATASET.name,
     negatives_per_image=NEGATIVES_PER_IMAGE,
 )

@@ -80,4 +80,5 @@ DATASET = Dataset(
     prepare=prepare,
     list_images=list_slices,
     has_location=True,
+    is_phantom=True,
 )

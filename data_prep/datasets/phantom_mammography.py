@@ -45,4 +45,5 @@ DATASET = dataclasses.replace(
     prepare=prepare,
     image_size=IMAGE_SIZE_PX,
     source_height=source_height,
+    is_phantom=True,
 )

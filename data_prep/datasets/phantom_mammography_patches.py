@@ -15,4 +15,6 @@ DATASET = dataclasses.replace(
     image_size=phantom_mammography.IMAGE_SIZE_PX,
     source_height=phantom_mammography.source_height,
     data_folder=phantom_mammography.DATASET.name,
+    is_phantom=True,
+    patches_of=phantom_mammography.DATASET.name,
 )

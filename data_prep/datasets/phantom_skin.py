@@ -24,4 +24,6 @@ def prepare(data_dir: Path) -> None:
         phantom_skin.make(data_dir, phantom_skin.PhantomSkinConfig())
 
 
-DATASET = dataclasses.replace(isic2018.DATASET, name="phantom_skin", prepare=prepare)
+DATASET = dataclasses.replace(
+    isic2018.DATASET, name="phantom_skin", prepare=prepare, is_phantom=True
+)

@@ -5,6 +5,7 @@ import dataclasses
 import pandas as pd
 from matplotlib.figure import Figure
 
+from data_prep.datasets import is_phantom
 from training.compare.differences import (
     differences_by_size,
     gains_of_the_paper,
@@ -283,9 +284,7 @@ def _kinds(runs):
 
 def _kind(run):
     """What a run was trained on and scored on: what its scores are worth."""
-    trained_on = (
-        "phantoms" if run.config.dataset.startswith("phantom") else run.config.dataset
-    )
+    trained_on = "phantoms" if is_phantom(run.config.dataset) else run.config.dataset
     untrained = [
         note for note in run.evaluation["notes"] if note.startswith("untrained")
     ]

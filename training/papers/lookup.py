@@ -2,6 +2,7 @@
 
 import difflib
 
+from data_prep.datasets import is_phantom
 from keras_medformers.support.errors import UserError
 from training.papers import dtvit, hifuse, mammograms, scopeformer
 from training.runs.config import Config
@@ -62,7 +63,7 @@ def default_recipe(model, dataset=None):
 
     def distance(name):
         found = RECIPES[name]["dataset"]
-        fits = found == dataset if dataset else found.startswith("phantom")
+        fits = found == dataset if dataset else is_phantom(found)
         return not fits, RECIPES[name]["model"] != model
 
     return min(fitting, key=distance)

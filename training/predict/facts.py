@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.datasets import patches_of
 from data_prep.records.schema import MAMMOGRAM
 from keras_medformers.support.errors import UserError
 from training.predict.preparation import (
@@ -82,7 +83,7 @@ def facts_of_export(version_dir: Path) -> Facts | None:
 
 
 def _refuse_patches(where: Path, dataset: str) -> None:
-    if dataset.endswith("_patches"):
+    if patches_of(dataset):
         raise UserError(
             f"{where} learned from patches of mammograms ({dataset}); name one that learned from whole "
             "mammograms"

@@ -10,6 +10,7 @@ Reference:
 import dataclasses
 import pathlib
 
+from data_prep.datasets import is_phantom
 from keras_medformers.support.errors import UserError
 from training.papers import recipe, recipe_values
 from training.runs.config import MODEL_FILE, Config
@@ -39,7 +40,7 @@ def first_stage_of(config, overrides=()):
     """
     values = {name: getattr(config, name) for name in SHARED_SETTINGS}
     values["dataset"] = recipe_values(config.first_stage)["dataset"]
-    if config.dataset.startswith("phantom") != values["dataset"].startswith("phantom"):
+    if is_phantom(config.dataset) != is_phantom(values["dataset"]):
         raise UserError(
             f"recipe {config.first_stage!r}, the first stage, is for {values['dataset']}, and the images are "
             f"those of {config.dataset}; name another by --set first_stage=..."

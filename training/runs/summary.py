@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from data_prep.datasets import is_phantom
 from data_prep.records.schema import DatasetInfo
 from training import report
 from training.fit.callbacks import METRICS_FILE
@@ -50,7 +51,7 @@ def best_epoch(rows, task):
 def notes(config):
     """What a reader of this run's results has to know."""
     said = []
-    if config.dataset.startswith("phantom"):
+    if is_phantom(config.dataset):
         said.append("trained on phantoms: says nothing about patients")
     if "none" in weights_of_backbones(config).values() and config.weights == "none":
         said.append(
