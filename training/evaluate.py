@@ -1,6 +1,8 @@
 """Scores a trained run on a split, with intervals and a report: CT per slice and per study.
 
-python -m training.evaluate --run runs/NAME
+    python -m training.evaluate --run runs/NAME
+
+Writes `evaluation.json`, `predictions.csv` and `report.html` into the run's folder.
 """
 
 import argparse

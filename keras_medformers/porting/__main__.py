@@ -1,7 +1,9 @@
 """Turns an official PyTorch checkpoint into a Keras weights file.
 
-python -m keras_medformers.porting hifuse_tiny official.pth hifuse_tiny.weights.h5
-python -m keras_medformers.porting hifuse_tiny official.pth large.keras --set "input_shape=(448, 448, 3)"
+    python -m keras_medformers.porting hifuse_tiny official.pth hifuse_tiny.weights.h5
+    python -m keras_medformers.porting hifuse_tiny official.pth large.keras --set "input_shape=(448, 448, 3)"
+
+Checkpoints are read without running code from them; each variable is set or its lack is said.
 """
 
 import argparse
