@@ -1,7 +1,12 @@
 """Label names, each set in the one order used everywhere: records, models, metrics, exported signatures."""
 
+from keras_medformers.tasks import TaskSpec, register_task
+
+ANY = "any"
+"""The label of data that have one for "at least one of the others"."""
+
 HEMORRHAGE_LABELS = (
-    "any",
+    ANY,
     "epidural",
     "intraparenchymal",
     "intraventricular",
@@ -10,11 +15,20 @@ HEMORRHAGE_LABELS = (
 )
 """RSNA's subtypes; `any` is 1 when at least one of the others is."""
 
-ICH_LABELS = HEMORRHAGE_LABELS[:1]
+ICH_LABELS = (ANY,)
 """Normal or hemorrhage, where no subtypes are known."""
 
 LOCATION_LABELS = ("deep", "lobar", "subtentorial")
 """Where the largest bleeding of a slice lies; slices without bleeding have none."""
+
+HEMORRHAGE_AND_LOCATION = register_task(
+    TaskSpec(
+        {"hemorrhage": ("normal", "ich"), "location": LOCATION_LABELS},
+        depends_on={"location": ("hemorrhage", "ich")},
+        stored_as={"hemorrhage": ANY},
+    )
+)
+"""Whether a slice shows a hemorrhage, and where the largest lies (DTViT)."""
 
 SKIN_LESION_LABELS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 """ISIC2018 task 3: melanoma, melanocytic nevus, basal cell carcinoma, actinic keratosis, benign keratosis,

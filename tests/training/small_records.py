@@ -12,7 +12,7 @@ from data_prep.phantoms.mammography import PhantomMammographyConfig
 from data_prep.records.build import build
 from data_prep.records.build_config import BuildConfig
 from training.runs.config import Config
-from training.tasks.losses import LABEL_WEIGHTS
+from training.statistics.prevalence import LABEL_WEIGHTS
 
 SIZE_PX = 64
 SMALL_BACKBONE = "mobilenet"

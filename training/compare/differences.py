@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from training import figures
 from training.compare.hct_tables import GAINS_BY_THIRD
 from training.statistics.auc import ALL, auc_differences
-from training.tasks.evaluation import SINGLE_LABEL, read_predictions
-from training.tasks.finding_scores import (
+from training.statistics.finding_scores import (
     SIZE_COLUMN,
     SIZE_THRESHOLDS_PX,
     THIRDS,
     TYPE_COLUMN,
     subsets_of_findings,
 )
+from training.tasks.evaluation import SINGLE_LABEL, read_predictions
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from training import report
 from training.fit.callbacks import METRICS_FILE
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.config import Config
+from training.statistics.prevalence import constant_prevalence_score
 from training.tasks.evaluation import DUAL_TASK, SINGLE_LABEL
-from training.tasks.losses import constant_prevalence_score
 from training.tasks.tasks import task_of
 from training.tasks.two_tasks import CLASSES_OF_TASKS
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from data_prep.labels import ICH_LABELS
 from data_prep.records import balance
 from keras_medformers.support.errors import UserError
-from training.tasks.single_label import single_label_metrics
+from training.statistics.exclusive_classes import single_label_metrics
 from training.tasks.two_task_losses import TaskAccuracy, TaskLoss, TwoTaskLoss
 from training.tasks.two_task_scores import evaluate_two_tasks
 from training.tasks.two_tasks import (

@@ -9,14 +9,15 @@ import pandas as pd
 
 from training.statistics.auc import AUC_DRAWS
 from training.statistics.bootstrap import DRAWS
-from training.tasks.finding_scores import area_scores
-from training.tasks.losses import (
+from training.statistics.exclusive_classes import single_label_metrics
+from training.statistics.finding_scores import area_scores
+from training.statistics.prevalence import (
     LABEL_WEIGHTS,
     PROBABILITY_MARGIN,
     constant_prevalence_score,
 )
-from training.tasks.metrics import by_study, multilabel_metrics
-from training.tasks.single_label import single_label_metrics
+from training.statistics.several_labels import multilabel_metrics
+from training.statistics.studies import by_study
 
 MULTILABEL, SINGLE_LABEL, DUAL_TASK = "multilabel", "single_label", "dual_task"
 """Tasks: any number of labels per image, each with a probability of its own; exactly one of them; or
@@ -208,7 +209,7 @@ def evaluate_single_label(
         labels: One-hot, shape `(n, classes)`, or class indices, shape `(n,)`.
         probabilities: Shape `(n, classes)`; each row sums to 1.
         ids: The columns of `ID_COLUMNS`, one row per image; `patient_id` is the group that is resampled. Of
-            two classes also those of `training.tasks.finding_scores`, where they are known.
+            two classes also those of `training.statistics.finding_scores`, where they are known.
         label_names: Names of the classes.
         train_prevalence: Share of each class in the training split.
         dataset: Name of the data set.
@@ -222,7 +223,7 @@ def evaluate_single_label(
     Returns:
         The content of `evaluation.json`: `task` ("single_label"), `dataset`, `split`, `records`,
         `label_names`, `images` (see `single_label_metrics`), `auc` (of two classes alone, the second against
-        the first; see `training.tasks.finding_scores.area_scores`), `beats_majority` (whether
+        the first; see `training.statistics.finding_scores.area_scores`), `beats_majority` (whether
         accuracy's whole interval lies above the share of the commonest class of this split),
         `train_prevalence`, `prevalence` (of this split),
         `constant_prevalence_score` (log loss of always predicting the training split's

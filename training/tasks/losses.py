@@ -12,27 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-LABEL_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""Weights of any, epidural, intraparenchymal, intraventricular, subarachnoid, subdural."""
-
-PROBABILITY_MARGIN = 1e-7
-"""Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does."""
-
-
-def check_label_weights(label_weights: Sequence[float]) -> tuple[float, ...]:
-    """Returns `label_weights` as floats; ValueError unless all are finite, none negative and one positive."""
-    weights = tuple(float(weight) for weight in label_weights)
-    if (
-        not weights
-        or not np.all(np.isfinite(weights))
-        or min(weights) < 0
-        or sum(weights) == 0
-    ):
-        raise ValueError(
-            "`label_weights` must be finite, not negative and not all zero. "
-            f"Received: label_weights={label_weights}"
-        )
-    return weights
+from training.statistics.prevalence import LABEL_WEIGHTS, check_label_weights
 
 
 def weighted_log_loss(
@@ -108,34 +88,38 @@ class WeightedMultiLabelLogLoss(keras.losses.Loss):
         }
 
 
-def constant_prevalence_score(
-    prevalence: Sequence[float],
-    label_weights: Sequence[float] = LABEL_WEIGHTS,
-    observed: Sequence[float] | None = None,
-) -> float:
-    """Weighted log loss of always predicting each label's prevalence: what a model has to beat.
+@keras.saving.register_keras_serializable("training")
+class WeightedLogLoss(keras.metrics.Mean):
+    """Mean weighted multi-label log loss over the samples seen: the challenge's metric.
+
+    Unlike the loss that `fit` shows, it weighs every sample alike (or by `sample_weight`) however unequal
+    batches are.
 
     Args:
-        prevalence: Share of positive samples per label, each in [0, 1]: the constant prediction.
-        label_weights: One weight per label.
-        observed: Prevalences among the samples that are scored; those of `prevalence` if not given. For a
-            score on the test split, `prevalence` is the training split's and `observed` is the test split's.
-
-    Returns:
-        The loss in nats. Predictions are kept 1e-7 away from 0 and 1.
-
-    Raises:
-        ValueError: If lengths differ or a prevalence lies outside [0, 1].
+        label_weights: One weight per label, in the order of the model's outputs.
+        from_logits: Whether the model gives logits (the default) or probabilities.
+        name: Name of the metric.
     """
-    weights = np.asarray(check_label_weights(label_weights))
-    predicted = np.asarray(prevalence, "float64")
-    observed = predicted if observed is None else np.asarray(observed, "float64")
-    for name, shares in (("prevalence", predicted), ("observed", observed)):
-        if shares.shape != weights.shape or not np.all((shares >= 0) & (shares <= 1)):
-            raise ValueError(
-                f"`{name}` must hold {len(weights)} shares in [0, 1], one per label weight. "
-                f"Received: {name}={shares.tolist()}"
-            )
-    predicted = np.clip(predicted, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-    losses = -(observed * np.log(predicted) + (1 - observed) * np.log1p(-predicted))
-    return float(np.average(losses, weights=weights))
+
+    def __init__(
+        self,
+        label_weights: Sequence[float] = LABEL_WEIGHTS,
+        from_logits: bool = True,
+        name: str = "log_loss",
+    ):
+        super().__init__(name=name, dtype="float32")
+        self.label_weights = check_label_weights(label_weights)
+        self.from_logits = from_logits
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: labels and outputs `(batch, labels)`, weights `(batch,)` or `(batch, 1)`."""
+        losses = weighted_log_loss(y_true, y_pred, self.label_weights, self.from_logits)
+        return super().update_state(losses, sample_weight=sample_weight)
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {
+            "name": self.name,
+            "label_weights": list(self.label_weights),
+            "from_logits": self.from_logits,
+        }

@@ -9,11 +9,11 @@ import numpy as np
 
 from data_prep.records.schema import MAMMOGRAM
 from keras_medformers import registry
+from training.statistics.exclusive_classes import single_label_metrics
+from training.statistics.several_labels import multilabel_metrics
 from training.tasks import evaluation
 from training.tasks.dual_task import DualTask
-from training.tasks.losses import WeightedMultiLabelLogLoss
-from training.tasks.metrics import WeightedLogLoss, multilabel_metrics
-from training.tasks.single_label import single_label_metrics
+from training.tasks.losses import WeightedLogLoss, WeightedMultiLabelLogLoss
 
 
 class _OneOutput:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from training.statistics.bootstrap import DRAWS, cluster_indices, percentile_intervals
+from training.statistics.prevalence import PROBABILITY_MARGIN
 from training.tasks.evaluation import DUAL_TASK, evaluate_single_label
-from training.tasks.losses import PROBABILITY_MARGIN
 from training.tasks.two_tasks import (
     CLASS_NAMES,
     CLASSES_OF_TASKS,

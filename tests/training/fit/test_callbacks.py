@@ -23,8 +23,9 @@ from training.input.pipeline import (
     training_batches,
 )
 from training.runs.config import Config
-from training.tasks.losses import LABEL_WEIGHTS, WeightedMultiLabelLogLoss
-from training.tasks.metrics import multilabel_metrics
+from training.statistics.prevalence import LABEL_WEIGHTS
+from training.statistics.several_labels import multilabel_metrics
+from training.tasks.losses import WeightedMultiLabelLogLoss
 from training.tasks.tasks import task_of
 
 BATCH_SIZE, STEPS = 4, 4

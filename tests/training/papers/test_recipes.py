@@ -7,7 +7,7 @@ from data_prep.datasets import get_dataset
 from keras_medformers.support.errors import UserError
 from training.papers import RECIPES, default_recipe, recipe
 from training.runs.config import Config
-from training.tasks.losses import LABEL_WEIGHTS
+from training.statistics.prevalence import LABEL_WEIGHTS
 
 N_CNN = ("scopeformer_1cnn", "scopeformer_2cnn", "scopeformer_3cnn")
 TABLE_3 = [

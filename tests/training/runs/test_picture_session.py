@@ -19,7 +19,7 @@ from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
 from training.runs.workbench import Workbench
-from training.tasks.single_label import single_label_metrics
+from training.statistics.exclusive_classes import single_label_metrics
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
 from training.runs.workbench import Workbench
-from training.tasks.metrics import multilabel_metrics
+from training.statistics.several_labels import multilabel_metrics
 
 pytestmark = pytest.mark.slow
 

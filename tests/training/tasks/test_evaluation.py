@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.statistics.prevalence import constant_prevalence_score
 from training.tasks.evaluation import (
     arrays_of,
     evaluate_predictions,
@@ -14,7 +15,6 @@ from training.tasks.evaluation import (
     read_predictions,
     write_evaluation,
 )
-from training.tasks.losses import constant_prevalence_score
 
 NAMES = ("any", "epidural")
 WEIGHTS = (2, 1)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from training.tasks.losses import WeightedMultiLabelLogLoss, constant_prevalence_score
+from training.statistics.prevalence import constant_prevalence_score
+from training.tasks.losses import WeightedMultiLabelLogLoss
 
 WEIGHTS = np.array([2, 1, 1, 1, 1, 1]) / 7
 

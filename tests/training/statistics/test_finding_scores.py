@@ -10,18 +10,18 @@ from sklearn.metrics import roc_auc_score
 
 from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from training.report import write_report
-from training.tasks.evaluation import (
-    evaluate_single_label,
-    predictions_frame,
-    read_predictions,
-    write_evaluation,
-)
-from training.tasks.finding_scores import (
+from training.statistics.finding_scores import (
     SIZE_COLUMN,
     SIZE_THRESHOLDS_PX,
     TYPE_COLUMN,
     area_scores,
     subsets_of_findings,
+)
+from training.tasks.evaluation import (
+    evaluate_single_label,
+    predictions_frame,
+    read_predictions,
+    write_evaluation,
 )
 
 COUNT = 240

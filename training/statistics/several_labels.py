@@ -1,60 +1,20 @@
-"""Scores of multi-label predictions, per label and over all labels, per slice and per study.
+"""Scores of multi-label predictions, per label and over all labels.
 
 Reference: Barhoumi et al., "Efficient scopeformer", sections III.G and III.H, tables 3 to 5.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import keras
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from training.statistics.auc import auc_with_interval
 from training.statistics.bootstrap import DRAWS, log_loss_interval
-from training.tasks.losses import (
+from training.statistics.prevalence import (
     LABEL_WEIGHTS,
     PROBABILITY_MARGIN,
     check_label_weights,
-    weighted_log_loss,
 )
-
-
-@keras.saving.register_keras_serializable("training")
-class WeightedLogLoss(keras.metrics.Mean):
-    """Mean weighted multi-label log loss over the samples seen: the challenge's metric.
-
-    Unlike the loss that `fit` shows, it weighs every sample alike (or by `sample_weight`) however unequal
-    batches are.
-
-    Args:
-        label_weights: One weight per label, in the order of the model's outputs.
-        from_logits: Whether the model gives logits (the default) or probabilities.
-        name: Name of the metric.
-    """
-
-    def __init__(
-        self,
-        label_weights: Sequence[float] = LABEL_WEIGHTS,
-        from_logits: bool = True,
-        name: str = "log_loss",
-    ):
-        super().__init__(name=name, dtype="float32")
-        self.label_weights = check_label_weights(label_weights)
-        self.from_logits = from_logits
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch: labels and outputs `(batch, labels)`, weights `(batch,)` or `(batch, 1)`."""
-        losses = weighted_log_loss(y_true, y_pred, self.label_weights, self.from_logits)
-        return super().update_state(losses, sample_weight=sample_weight)
-
-    def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
-        return {
-            "name": self.name,
-            "label_weights": list(self.label_weights),
-            "from_logits": self.from_logits,
-        }
 
 
 def multilabel_metrics(
@@ -141,76 +101,6 @@ def multilabel_metrics(
         "labels": per_label,
         "undefined": undefined,
     }
-
-
-class StudyArrays(NamedTuple):
-    """One row per study, in the order of the studies' ids.
-
-    Attributes:
-        study_ids: Shape `(studies,)`.
-        probabilities: float, shape `(studies, labels)`.
-        labels: 0 or 1, shape `(studies, labels)`.
-        first_rows: Index of a row of each study among the slices, to look up its patient.
-    """
-
-    study_ids: np.ndarray
-    probabilities: np.ndarray
-    labels: np.ndarray
-    first_rows: np.ndarray
-
-
-STUDY_RULES = ("max", "mean")
-"""How slices' probabilities become their study's. Labels always become their maximum."""
-
-
-def by_study(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    study_ids: Sequence,
-    rule: str = "max",
-) -> StudyArrays:
-    """Turns predictions per slice into predictions per study.
-
-    Args:
-        probabilities: Shape `(slices, labels)`.
-        labels: 0 or 1, same shape.
-        study_ids: The study of each slice.
-        rule: `max` (a study is as suspicious as its most suspicious slice) or `mean`.
-
-    Returns:
-        The studies' probabilities and labels.
-
-    Raises:
-        ValueError: If `rule` is unknown, or lengths differ.
-    """
-    if rule not in STUDY_RULES:
-        raise ValueError(
-            f"`rule` must be one of {', '.join(STUDY_RULES)}. Received: rule={rule!r}"
-        )
-    probabilities, labels, ids = (
-        np.asarray(probabilities),
-        np.asarray(labels),
-        np.asarray(study_ids).astype(str),
-    )
-    if not len(probabilities) == len(labels) == len(ids):
-        raise ValueError(
-            "`probabilities`, `labels` and `study_ids` must have one row per slice. "
-            f"Received: {len(probabilities)}, {len(labels)} and {len(ids)} rows"
-        )
-    order = np.argsort(ids, kind="stable")
-    names, starts, counts = np.unique(ids[order], return_index=True, return_counts=True)
-    if rule == "max":
-        combined = np.maximum.reduceat(probabilities[order], starts, axis=0)
-    else:
-        combined = (
-            np.add.reduceat(probabilities[order], starts, axis=0) / counts[:, None]
-        )
-    return StudyArrays(
-        names,
-        combined,
-        np.maximum.reduceat(labels[order], starts, axis=0),
-        order[starts],
-    )
 
 
 def _checked(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from training.tasks.single_label import confusion_scores, single_label_metrics
+from training.statistics.exclusive_classes import confusion_scores, single_label_metrics
 
 NAMES = ("MEL", "NV", "BCC")
 SCORES = ("accuracy", "f1", "precision", "recall", "log_loss")

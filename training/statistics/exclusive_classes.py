@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from training.statistics.bootstrap import DRAWS, cluster_indices, percentile_intervals
-from training.tasks.losses import PROBABILITY_MARGIN
+from training.statistics.prevalence import PROBABILITY_MARGIN
 
 MACRO_SCORES = ("f1", "precision", "recall", "specificity")
 """Scores of each class that are averaged over the classes."""

@@ -9,7 +9,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from training.statistics.auc import auc_with_interval
 from training.statistics.bootstrap import log_loss_interval
-from training.tasks.metrics import WeightedLogLoss, by_study, multilabel_metrics
+from training.statistics.several_labels import multilabel_metrics
+from training.statistics.studies import by_study
+from training.tasks.losses import WeightedLogLoss
 
 NAMES = ("any", "epidural", "subdural")
 WEIGHTS = (2, 1, 1)
