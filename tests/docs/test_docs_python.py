@@ -1,0 +1,72 @@
+"""The Python code of README and of docs/adding.md runs as it stands."""
+
+import numpy as np
+import pages
+import pytest
+from photograph_files import encode, scene
+
+from data_prep import datasets, tfrecords
+from data_prep.records.schema import DatasetInfo
+from data_prep.records.splits import SPLITS
+from keras_medformers import registry
+from keras_medformers.support import command_line
+
+
+def test_readme_example_runs(capsys):
+    (code,) = pages.blocks(pages.README, "python")
+    assert len(code.splitlines()) <= 10
+    names = {}
+    exec(code, names)
+    assert "'hifuse_tiny'" in capsys.readouterr().out
+    np.testing.assert_allclose(np.sum(names["probabilities"]), 1.0, rtol=1e-5)
+
+
+@pytest.fixture
+def adding():
+    """The code blocks of docs/adding.md: that of the model and that of the data set come first."""
+    return pages.blocks(pages.ROOT / "docs" / "adding.md", "python")
+
+
+def test_recipe_of_a_model_builds_and_runs(adding, monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    exec(adding[0], {})
+    assert {"foo_small", "foo_large"} <= set(registry.list_models())
+
+    model = registry.create_model("foo_small", classifier_activation="softmax")
+    assert model.count_params() == 224 + 1_168 + 4_640 + 231
+    prepared = registry.preprocessor("foo_small")(np.zeros((2, 90, 70, 3), "uint8"))
+    assert prepared.shape == (2, 64, 64, 3)
+    assert model(prepared).shape == (2, 7)
+
+
+def test_recipe_of_a_data_set_makes_records(adding, monkeypatch, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "bar.py").write_text(adding[1])
+    monkeypatch.setattr(
+        datasets, "__path__", [*datasets.__path__, str(tmp_path / "folder")]
+    )
+    pictures = tmp_path / "bar" / "pictures"
+    pictures.mkdir(parents=True)
+    rows = ["file,person,kind", "lost.png,p0,left"]
+    for index in range(20):
+        (pictures / f"{index}.png").write_bytes(encode(scene(seed=index), "PNG"))
+        rows.append(f"{index}.png,p{index // 2},{('left', 'right')[index // 2 % 2]}")
+    (tmp_path / "bar" / "bar.csv").write_text("\n".join(rows) + "\n")
+
+    options = {
+        "dataset": "bar",
+        "data-dir": tmp_path / "bar",
+        "records": tmp_path / "records",
+        "id-key-file": tmp_path / "key",
+        "workers": 1,
+        "shards": 1,
+    }
+    assert "bar" in datasets.list_datasets()
+    code = command_line.run(
+        tfrecords.main, [f"--{name}={value}" for name, value in options.items()]
+    )
+    assert code == 0
+    info = DatasetInfo.load(tmp_path / "records")
+    assert info.label_names == ("left", "right")
+    assert sum(info.count(split) for split in SPLITS) == 20
+    assert "pictures/lost.png,no file" in (tmp_path / "records/rejects.csv").read_text()
