@@ -180,7 +180,7 @@ def _shifted_attention(encoders, shifts):
 
 def _as_maps(rows, grid, size):
     """A value per patch to maps in [0, 1], at the images' size if one is given."""
-    maps = rows.reshape(len(rows), *grid)
+    maps = rows.reshape(len(rows), *grid)  # (batch, patches) to (batch, height, width)
     highest = maps.max((1, 2), keepdims=True)
     maps = np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
     if size is None:

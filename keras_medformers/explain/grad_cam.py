@@ -136,6 +136,7 @@ def _shifted_output(layer, shift):
 
 
 def _on_grid(tokens, height, width):
+    # (batch, tokens, channels), the class token first, to (batch, height, width, channels).
     return tokens[:, -height * width :].reshape(len(tokens), height, width, -1)
 
 

@@ -35,6 +35,7 @@ class AreaResize(keras.layers.Layer):
         if tuple(images.shape[1:3]) == (self.height, self.width):
             return x
         source_height, source_width = ops.shape(images)[1:3]
+        # Height first, then width: (batch, self.height, self.width, channels).
         x = ops.einsum("oh,bhwc->bowc", _area_weights(source_height, self.height), x)
         x = ops.einsum("ow,bhwc->bhoc", _area_weights(source_width, self.width), x)
         return ops.round(x) if self.round_values else x
@@ -55,6 +56,7 @@ class AreaResize(keras.layers.Layer):
 def _area_weights(source, target):
     """Share of each source pixel in each target pixel, `(target, source)`; rows sum to 1."""
     step = ops.cast(source, "float32") / target
+    # (target, 1) and (1, source), so that each target pixel meets each source pixel.
     start = ops.expand_dims(ops.arange(target, dtype="float32") * step, 1)
     left = ops.expand_dims(ops.cast(ops.arange(source), "float32"), 0)
     overlap = ops.minimum(start + step, left + 1.0) - ops.maximum(start, left)

@@ -30,6 +30,7 @@ def split_heads(tokens, num_heads):
     """`(batch, tokens, channels)` to `(batch, heads, tokens, head_dim)`, at least float32."""
     tokens = ops.cast(tokens, keras.backend.result_type(tokens.dtype, "float32"))
     _, length, channels = ops.shape(tokens)
+    # (batch, tokens, heads, head_dim)
     heads = ops.reshape(tokens, (-1, length, num_heads, channels // num_heads))
     return ops.transpose(heads, (0, 2, 1, 3))
 
@@ -37,6 +38,7 @@ def split_heads(tokens, num_heads):
 def merge_heads(heads):
     """`(batch, heads, tokens, head_dim)` to `(batch, tokens, channels)`."""
     _, num_heads, length, head_dim = ops.shape(heads)
+    # (batch, tokens, heads, head_dim), then heads beside each other.
     return ops.reshape(
         ops.transpose(heads, (0, 2, 1, 3)), (-1, length, num_heads * head_dim)
     )

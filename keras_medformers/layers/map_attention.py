@@ -46,6 +46,7 @@ class ChannelAttention(keras.layers.Layer):
         return layer
 
     def call(self, feature_map):
+        # (batch, 1, 1, channels)
         mean = ops.mean(feature_map, axis=(1, 2), keepdims=True)
         maximum = ops.max(feature_map, axis=(1, 2), keepdims=True)
         return ops.sigmoid(self._mlp(mean) + self._mlp(maximum)) * feature_map
@@ -102,6 +103,7 @@ class SpatialAttention(keras.layers.Layer):
 
     def scores(self, feature_map, training=None):
         """What the sigmoid makes weights of, `(batch, height, width, 1)`."""
+        # (batch, height, width, 1) each, joined to two channels.
         maximum = ops.max(feature_map, axis=-1, keepdims=True)
         mean = ops.mean(feature_map, axis=-1, keepdims=True)
         return self.norm(

@@ -97,15 +97,19 @@ class NystromAttention(keras.layers.Layer):
         num_landmarks = self.num_landmarks
         if num_landmarks is None:
             num_landmarks = _largest(ops.shape(x)[1:-1])
+        # (batch, heads, padded tokens, head_dim) each.
         query, key, value = self.heads(tokens, num_landmarks)
 
+        # Grouped so, no product is tokens by tokens: (batch, heads, tokens, head_dim).
         from_tokens, inverse, to_tokens = self.factors(query, key, num_landmarks)
         mixed = ops.matmul(
             ops.matmul(from_tokens, inverse), ops.matmul(to_tokens, value)
         )
         if self.residual_kernel_size is not None:
+            # The convolution is along tokens: (batch, tokens, head_dim, heads), and back.
             by_token = self.residual(ops.transpose(value, (0, 2, 3, 1)))
             mixed = mixed + ops.transpose(by_token, (0, 3, 1, 2))
+        # (batch, tokens, channels), without the zeros in front, then a map again.
         mixed = self.proj(ops.cast(merge_heads(mixed), self.compute_dtype))[:, -length:]
         return ops.reshape(self.dropout(mixed, training=training), ops.shape(x))
 
@@ -190,6 +194,7 @@ def _pad_front(tokens, num_landmarks):
 def _means(heads, num_landmarks):
     """Means of equally many neighbouring tokens, `(batch, heads, landmarks, head_dim)`."""
     _, num_heads, length, head_dim = ops.shape(heads)
+    # (batch, heads, landmarks, neighbours, head_dim), averaged over neighbours.
     groups = (-1, num_heads, num_landmarks, length // num_landmarks, head_dim)
     return ops.mean(ops.reshape(heads, groups), axis=3)
 

@@ -46,7 +46,9 @@ class PatchMerging(keras.layers.Layer):
 
     def call(self, feature_map):
         height, width, channels = feature_map.shape[1:]
+        # (batch, height / 2, row, width / 2, column, channels)
         x = ops.reshape(feature_map, (-1, height // 2, 2, width // 2, 2, channels))
+        # (batch, height / 2, width / 2, column, row, channels), so that rows change first.
         x = ops.transpose(x, (0, 1, 3, 4, 2, 5))
         x = ops.reshape(x, (-1, height // 2, width // 2, 4 * channels))
         return self.reduction(self.norm(x))

@@ -107,5 +107,5 @@ def resample_positions(position, grid, num_prefix_tokens):
         antialias=True,
         data_format="channels_last",
     )
-    resampled = ops.reshape(image, (1, -1, channels))
+    resampled = ops.reshape(image, (1, -1, channels))  # (1, height * width, channels)
     return ops.concatenate([position[:, :num_prefix_tokens], resampled], axis=1)

@@ -32,6 +32,7 @@ def orthogonal_features(num_features, head_dim, seed):
             f"Received: num_features={num_features}, head_dim={head_dim}"
         )
     blocks = math.ceil(num_features / head_dim)
+    # (blocks, head_dim, head_dim); QR works on columns, directions are rows.
     normal = np.random.default_rng(seed).standard_normal((blocks, head_dim, head_dim))
     columns, triangle = np.linalg.qr(np.swapaxes(normal, 1, 2))
     # QR leaves signs open; with a positive diagonal it is the Gram-Schmidt process.

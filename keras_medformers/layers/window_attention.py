@@ -88,23 +88,31 @@ class WindowAttention(keras.layers.Layer):
             feature_map = ops.roll(
                 feature_map, (-self.shift_size, -self.shift_size), axis=(1, 2)
             )
+        # (batch * windows, length, channels)
         tokens = partition_windows(feature_map, self.window_size)
 
+        # Query, key and value: (batch * windows, heads, length, head_dim) each.
         qkv = ops.reshape(
             self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim)
         )
         query, key, value = ops.unstack(
             ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0
         )
+
+        # (batch * windows, heads, length, length), and with the windows on an axis of
+        # their own while the bias is added, which differs from window to window.
         scores = ops.matmul(
             query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2))
         )
         scores = ops.reshape(scores, (-1, windows, self.num_heads, length, length))
         maps = ops.softmax(scores + self._bias(scores.dtype), axis=-1)
         maps = ops.reshape(maps, (-1, self.num_heads, length, length))
+
+        # (batch * windows, length, heads, head_dim), then heads beside each other.
         mixed = ops.transpose(ops.matmul(maps, value), (0, 2, 1, 3))
         tokens = self.proj(ops.reshape(mixed, (-1, length, channels)))
 
+        # (batch, height, width, channels)
         feature_map = join_windows(tokens, height, width)
         return (
             ops.roll(feature_map, shift, axis=(1, 2))
@@ -115,6 +123,7 @@ class WindowAttention(keras.layers.Layer):
     def _bias(self, dtype):
         """What is added to the scores: `(windows or 1, heads, length, length)`."""
         length = self.window_size**2
+        # (heads, offsets), of which each pair of positions takes one: (heads, length, length).
         table = ops.transpose(ops.cast(self.relative_position_bias, dtype))
         bias = ops.reshape(
             ops.take(table, self._position_index, axis=1), (-1, length, length)
@@ -144,6 +153,7 @@ def partition_windows(feature_map, window_size):
     x = ops.reshape(
         feature_map, (-1, rows, window_size, columns, window_size, channels)
     )
+    # (batch, rows, columns, window_size, window_size, channels) before windows join the batch.
     return ops.reshape(
         ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, window_size**2, channels)
     )
@@ -154,6 +164,7 @@ def join_windows(tokens, height, width):
     window_size, channels = round(tokens.shape[1] ** 0.5), tokens.shape[2]
     rows, columns = height // window_size, width // window_size
     x = ops.reshape(tokens, (-1, rows, columns, window_size, window_size, channels))
+    # (batch, rows, window_size, columns, window_size, channels) before windows join the sides.
     return ops.reshape(
         ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels)
     )
@@ -175,6 +186,7 @@ def shift_mask(height, width, window_size, shift_size):
         width, window_size, shift_size
     )
     rows, columns = height // window_size, width // window_size
+    # (height, width) to (rows, columns, window_size, window_size), then a line per window.
     regions = regions.reshape(rows, window_size, columns, window_size).transpose(
         0, 2, 1, 3
     )

@@ -160,11 +160,13 @@ def Scopeformer(
     if class_token:
         x = keras.layers.Identity(name="feature_map")(x)
 
+    # (batch, height, width, d) to (batch, positions, d); with a class token one position more.
     x = keras.layers.Reshape((height * width, channels), name="patches")(x)
     x = PositionEmbedding(name="position_embedding")(x)
     if class_token:
         x = ClassToken(name="class_token")(x)
     if tokens == "features":
+        # (batch, d, positions): each feature is a token, its values at all positions its width.
         x = keras.layers.Permute((2, 1), name="features_as_tokens")(x)
     for index in range(num_layers):
         x = TransformerBlock(
@@ -175,6 +177,7 @@ def Scopeformer(
             name=f"encoder_{index}",
         )(x)
     if tokens == "features":
+        # Back to (batch, positions, d).
         x = keras.layers.Permute((2, 1), name="tokens_as_features")(x)
     elif class_token:
         x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
