@@ -9,7 +9,7 @@ import argparse
 import logging
 
 from keras_medformers.support import command_line
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from training.runs import session, summary
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,6 @@ def main(argv=None):
         "--records", help="folder of the records (default: those of the run)"
     )
     arguments = parser.parse_args(argv)
-    import_tensorflow()
-    from training.runs import session, summary  # after TensorFlow came in quietly
-
     session.evaluate(arguments.run, arguments.split, arguments.records)
     for line in summary.summary(arguments.run):
         logger.info("%s", line)

@@ -10,15 +10,15 @@ import argparse
 import logging
 import shlex
 
+from keras_medformers.serving.optimize import VARIANTS
+from keras_medformers.serving.server_files import IMAGE
 from keras_medformers.support import command_line
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from training.runs import session
 
 logger = logging.getLogger(__name__)
 
 GRPC_PORT, REST_PORT = 8500, 8501
 PLAIN = "plain"
-VARIANTS = ("frozen", "bfloat16", "xla")
-"""As in `keras_medformers.serving.optimize`, which would bring TensorFlow before it can come in quietly."""
 
 
 def main(argv=None):
@@ -38,9 +38,6 @@ def main(argv=None):
         "which is MODEL alone)",
     )
     arguments = parser.parse_args(argv)
-    import_tensorflow()
-    from training.runs import session  # after TensorFlow came in quietly
-
     variant = None if arguments.variant == PLAIN else arguments.variant
     for line in serve_commands(session.export(arguments.run, variant)):
         logger.info("%s", line)
@@ -55,8 +52,6 @@ def serve_commands(version):
     Returns:
         Lines to print.
     """
-    from keras_medformers.serving.server_files import IMAGE
-
     name, folder = version.parent.name, str(version.parent.resolve())
     docker = [
         "docker",

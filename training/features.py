@@ -12,7 +12,8 @@ import logging
 
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from training.runs.config import Config
+from training.runs.workbench import Workbench
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,6 @@ def main(argv=None):
         "--run", required=True, help="folder of a run, for its configuration"
     )
     arguments = parser.parse_args(argv)
-    import_tensorflow()
-    from training.runs.config import Config
-    from training.runs.workbench import Workbench
-
     bench = Workbench(Config.load(arguments.run))
     if not bench.trains_on_features:
         raise UserError(

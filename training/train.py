@@ -21,11 +21,12 @@ import pathlib
 from data_prep import tfrecords
 from data_prep.datasets import get_dataset
 from data_prep.records.schema import INFO_NAME, DatasetInfo
+from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from training.papers import RECIPES, default_recipe, recipe, recipe_values
-from training.runs import first_stage
+from training.runs import first_stage, session, summary
+from training.runs.chosen_backbones import weights_of_backbones
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +36,6 @@ DEFAULT_MODEL = "scopeformer"
 def main(argv=None):
     """The program behind `make train`."""
     arguments = make_parser().parse_args(argv)
-    import_tensorflow()
-    from training.runs import session, summary  # after TensorFlow came in quietly
-
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
     config = session.with_facts_of_records(config)
@@ -67,8 +65,6 @@ def config_of_first_stage(config, arguments):
     Raises:
         UserError: If it or its records do not fit.
     """
-    from training.runs import session
-
     before = first_stage.first_stage_of(config, arguments.first_stage_overrides)
     images = DatasetInfo.load(config.records)
     make_records_if_missing(
@@ -172,16 +168,12 @@ def resolve_config(arguments):
     Raises:
         UserError: If a name is unknown or a value does not fit.
     """
-    import keras_medformers
-
     if arguments.dataset:
         get_dataset(arguments.dataset)
     values = {}
     if arguments.model or not arguments.recipe:
         try:
-            values["model"] = keras_medformers.registry.resolve_name(
-                arguments.model or DEFAULT_MODEL
-            )
+            values["model"] = registry.resolve_name(arguments.model or DEFAULT_MODEL)
         except ValueError as error:
             raise UserError(str(error)) from error
     name = arguments.recipe or default_recipe(values["model"], arguments.dataset)
@@ -218,10 +210,7 @@ def _with_start(config, arguments):
 
 
 def _check_settings_of_model(config, arguments):
-    import keras_medformers
-    from training.runs.chosen_backbones import weights_of_backbones
-
-    known = keras_medformers.registry.list_settings(config.model)
+    known = registry.list_settings(config.model)
     for setting in config.model_config:
         if setting not in known:
             near = difflib.get_close_matches(setting, known, n=3) or known

@@ -37,7 +37,7 @@ def gradient_of_sum(function, x):
 
 
 def _with_tensorflow(function, x):
-    import tensorflow as tf
+    import tensorflow as tf  # inside: the backend may be another
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
@@ -48,13 +48,13 @@ def _with_tensorflow(function, x):
 
 
 def _with_jax(function, x):
-    import jax
+    import jax  # as above
 
     return jax.grad(function, has_aux=True)(x)
 
 
 def _with_torch(function, x):
-    import torch
+    import torch  # as above
 
     x = x.detach().requires_grad_()
     with torch.enable_grad():

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from matplotlib import colormaps
 
 COLOUR_MAP = "inferno"
 
@@ -24,8 +25,6 @@ def overlay(image, heat, alpha=0.7, colour_map=COLOUR_MAP):
     Raises:
         ValueError: If shapes or ranges are others.
     """
-    from matplotlib import colormaps
-
     image, heat = np.asarray(image), np.asarray(heat)
     if (
         image.dtype != np.uint8

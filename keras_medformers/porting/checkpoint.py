@@ -59,7 +59,7 @@ def read_checkpoint(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
+    try:  # inside, since it is an extra
         import ml_dtypes  # noqa: F401  (numpy knows bfloat16 by its name then)
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -73,7 +73,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_torch(path: Path) -> dict[str, np.ndarray]:
-    try:
+    try:  # inside, since it is an extra
         import torch
     except ImportError as error:
         raise _not_installed(path, "torch") from error
@@ -120,7 +120,7 @@ def _refusal(path: Path, error: Exception) -> ValueError:
 
 def _tensors(path: Path, content) -> Mapping:
     """The one mapping in the file from names to nothing but tensors."""
-    import torch
+    import torch  # inside, since it is an extra
 
     def holds_tensors(value):
         return (
@@ -151,7 +151,7 @@ def _tensors(path: Path, content) -> Mapping:
 
 
 def _as_array(path: Path, name: str, tensor) -> np.ndarray:
-    import torch
+    import torch  # inside, since it is an extra
 
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()

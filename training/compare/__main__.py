@@ -15,9 +15,9 @@ import logging
 import pathlib
 import sys
 
+from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from training.compare.runs import read_run, run_of_model
 from training.compare.tables import compare
 from training.figures import to_png
@@ -30,7 +30,6 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     if not arguments.models and not arguments.runs:
         raise UserError("expected --models or --runs, or both; received neither")
-    import_tensorflow()
     models = _different_models(arguments.models)
     output = pathlib.Path(arguments.output)
     runs, failures = _collect(
@@ -129,13 +128,8 @@ def _different_models(names):
     Raises:
         UserError: If one is unknown: a slip of the pen should not show after hours of training.
     """
-    import keras_medformers
-
     try:
-        by_model = {
-            keras_medformers.registry.resolve_name(name): name
-            for name in reversed(names)
-        }
+        by_model = {registry.resolve_name(name): name for name in reversed(names)}
     except ValueError as error:
         raise UserError(str(error)) from error
     return [name for name in dict.fromkeys(names) if name in by_model.values()]

@@ -10,6 +10,7 @@ import os
 import pathlib
 
 from data_prep.records.schema import MAMMOGRAM
+from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training import train
@@ -118,9 +119,6 @@ def _train(arguments):
 
 def _folder_of(arguments, config):
     """Where `training.train` has put a run of the model, under this name or an alias, or would put it."""
-    import keras_medformers
-
-    registry = keras_medformers.registry
     aliases = [
         name
         for name in registry.list_models()

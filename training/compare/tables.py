@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from data_prep.datasets import is_phantom
+from keras_medformers import registry
 from training.compare.differences import (
     differences_by_size,
     gains_of_the_paper,
@@ -293,9 +294,7 @@ def _kind(run):
 
 def _backbones(config):
     """The backbones' weights and how much of them is frozen; a dash for a model without any."""
-    import keras_medformers
-
-    if "backbone_weights" not in keras_medformers.registry.list_settings(config.model):
+    if "backbone_weights" not in registry.list_settings(config.model):
         return ABSENT
     weights = config.backbone_weights
     names = (
@@ -309,9 +308,7 @@ def _backbones(config):
 
 def _other_settings(config):
     """In what a run differs from the recipe for its model and data set that it is closest to."""
-    import keras_medformers
-
-    relatives = keras_medformers.registry.list_relatives(config.model)
+    relatives = registry.list_relatives(config.model)
     found = _flat(config)
     differences = {}
     for name, values in RECIPES.items():

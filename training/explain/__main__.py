@@ -30,6 +30,11 @@ from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
 from training.explain.explainer import Explainer
 from training.explain.files import explain_files
+from training.explain.records import (
+    compare_encoders,
+    compare_receptive_fields,
+    explain_records,
+)
 from training.predict.files import find_files
 from training.runs.config import Config
 
@@ -149,10 +154,6 @@ def _files(run, output, arguments):
 
 def _one_run(run, output, arguments):
     explainer = Explainer(run, arguments.layer, arguments.label)
-    from training.explain.records import (
-        explain_records,  # after TensorFlow came in quietly
-    )
-
     pictures, tables = explain_records(
         explainer,
         arguments.records,
@@ -166,11 +167,6 @@ def _one_run(run, output, arguments):
 
 
 def _several_runs(runs, arguments):
-    from keras_medformers.support.quiet_tensorflow import import_tensorflow
-
-    import_tensorflow()
-    from training.explain.records import compare_encoders, compare_receptive_fields
-
     of_mammograms = {run: Config.load(run).modality == MAMMOGRAM for run in runs}
     if len(set(of_mammograms.values())) > 1:
         others = ", ".join(str(run) for run in runs if not of_mammograms[run])

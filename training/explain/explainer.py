@@ -4,13 +4,23 @@ import functools
 
 import numpy as np
 
+from keras_medformers.explain import (
+    encoders_of,
+    grad_cam,
+    overlay,
+    place_on_picture,
+)
+from keras_medformers.layers import ResizeAndCrop
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
+from training.explain.batches import fitting_batch
 from training.figures.examples import BRAIN_WINDOW_HU
 from training.figures.mammogram import mammogram_picture
 from training.predict.kinds import KINDS
 from training.predict.preparation import preparation_of_run
+from training.runs import network_input
 from training.runs.config import Config
+from training.runs.trained_model import load_model
+from training.tasks import tasks
 from training.tasks.evaluation import DUAL_TASK
 
 DEFAULT_LAYER = "feature_map"
@@ -37,19 +47,13 @@ class Explainer:
             raise UserError(
                 f"expected --label to be one of {', '.join(self.config.label_names)}, received {label!r}"
             )
-        import_tensorflow()
-        from training.runs import (  # after TensorFlow came in quietly
-            network_input,
-            session,
-        )
-        from training.tasks import tasks  # after TensorFlow came in quietly
 
         self.class_index = (
             None if label is None else self.config.label_names.index(label)
         )
         self.noun = KINDS[self.config.modality].one
         self.task = tasks.task_of(self.config)
-        self.model = self.task.with_one_output(session.load_model(run_dir))
+        self.model = self.task.with_one_output(load_model(run_dir))
         self.layer_name, self.grid = _layer_and_grid(self.model, layer_name)
         self.preprocessor = network_input.preprocessor_of(self.config)
         self.crop_fraction = crop_fraction(self.preprocessor)
@@ -79,9 +83,6 @@ class Explainer:
         Raises:
             UserError: If the layer does not fit.
         """
-        from keras_medformers.explain import grad_cam, overlay, place_on_picture
-        from training.explain.insight import fitting_batch
-
         inputs = np.concatenate(
             [np.asarray(self.preprocessor(image[np.newaxis])) for image in images]
         )
@@ -128,8 +129,6 @@ class Explainer:
 
 def _layer_and_grid(model, layer_name):
     """The layer asked for, or the usual one; and how its tokens lie in the image, if it gives tokens."""
-    from keras_medformers.explain import encoders_of
-
     layers = {layer.name: layer for layer in model.layers}
     if layer_name is None:
         layer_name = DEFAULT_LAYER
@@ -159,8 +158,6 @@ def picture_of(image):
 
 def crop_fraction(preprocessor):
     """Side of the centre crop that the network sees, as a share of the shorter side; None if it sees all."""
-    from keras_medformers.layers import ResizeAndCrop
-
     layers = {layer.name: layer for layer in preprocessor.layers}
     if "crop" in layers:
         return layers["crop"].height / layers["resize"].height

@@ -19,13 +19,11 @@ from keras_medformers.explain import (
 from keras_medformers.models.backbones import backbone_instances
 from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
+from training.explain.batches import BATCH_SIZE, fitting_batch
 from training.explain.class_attention import Looked, look_at_classes
 from training.tasks.evaluation import DUAL_TASK, SINGLE_LABEL
 from training.tasks.two_tasks import LOCATION, columns_of
 
-BATCH_SIZE = 8
-PIXELS_PER_BATCH = BATCH_SIZE * 2**20
-"""Of larger images fewer are run at a time; of full-size mammograms one."""
 OWN, PROJECTED = "as the backbone gives them", "after projection"
 
 
@@ -110,12 +108,6 @@ def prepared(records, preprocessor):
     return np.concatenate(
         [np.asarray(preprocessor(each["inputs"][np.newaxis])) for each in records]
     )
-
-
-def fitting_batch(inputs, batch_size):
-    """How many images of this size are run at a time: `batch_size`, or fewer."""
-    height, width = inputs.shape[1:3]
-    return max(1, min(batch_size, PIXELS_PER_BATCH // (height * width)))
 
 
 def look(model, bench, source, images=IMAGES, source_id=None, label=None):

@@ -20,9 +20,9 @@ from training.explain.pictures import (
 from training.explain.receptive_fields import fields_of_run, profile_table
 from training.figures.canvas import wrapped
 from training.input.pipeline import ID_COLUMNS
-from training.runs import session
 from training.runs.config import Config
 from training.runs.summary import notes
+from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
 from training.tasks import evaluation
 
@@ -86,9 +86,7 @@ def compare_receptive_fields(runs, records, split, images):
     for run in runs:
         config = Config.load(run)
         bench, source = _bench_and_source(config, records, split)
-        fields[_name(run, runs)] = fields_of_run(
-            session.load_model(run), bench, source, images
-        )
+        fields[_name(run, runs)] = fields_of_run(load_model(run), bench, source, images)
         said.append((_about(config, split), *notes(config)))
     return _receptive_fields(fields, said)
 
@@ -119,7 +117,7 @@ def compare_encoders(runs, records, split, images):
     similarities, said = {}, []
     for run in runs:
         config = Config.load(run)
-        model = session.load_model(run)
+        model = load_model(run)
         if not encoders_of(model):
             raise UserError(
                 f"the network of {run}, {config.model}, has no encoders to compare"

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from training.figures.canvas import GREY, INK, TITLE_INCHES, wrapped
@@ -146,9 +148,6 @@ def _evenly_spaced(maps: int) -> np.ndarray:
 
 def _mosaic(maps: np.ndarray) -> np.ndarray:
     """Maps `(height, width, maps)` in rows of `COLUMNS`, coloured, with white between them."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_rgb
-
     height, width, count = maps.shape
     zoom = max(1, round(24 / max(height, width)))
     gap = max(1, zoom * max(height, width) // 12)

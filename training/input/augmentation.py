@@ -91,7 +91,7 @@ def _change(rotation, shift, zoom, cutout=None):
 
 def _dtvits_change():
     """The like for DTViT's."""
-    import keras_cv
+    import keras_cv  # as above
 
     sharpen = keras_cv.layers.RandomSharpness(
         keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255)

@@ -3,6 +3,7 @@
 import difflib
 
 from data_prep.datasets import is_phantom
+from keras_medformers.registry import list_relatives
 from keras_medformers.support.errors import UserError
 from training.papers import dtvit, hifuse, mammograms, scopeformer
 from training.runs.config import Config
@@ -70,6 +71,4 @@ def default_recipe(model, dataset=None):
 
 
 def _relatives(model):
-    import keras_medformers  # seconds to import, and the recipes' names alone are wanted for help
-
-    return keras_medformers.registry.list_relatives(model)
+    return list_relatives(model)

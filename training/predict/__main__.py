@@ -18,15 +18,13 @@ import argparse
 import pathlib
 
 from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
+from keras_medformers.serving.client.client import GRPC, PROTOCOLS
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from training.predict.files import find_files, without_results
 from training.predict.kinds import AS_THEY_ARE
+from training.predict.program import predict
 from training.predict.studies import slices_counted
-
-PROTOCOLS = GRPC, REST = "grpc", "rest"
-"""As in `keras_medformers.serving.client`, which would bring all of Keras with it."""
 
 
 def main(argv=None):
@@ -37,9 +35,6 @@ def main(argv=None):
     files = (
         without_results(find_files(arguments.paths), output) if arguments.paths else []
     )
-    import_tensorflow()
-    from training.predict.program import predict  # after TensorFlow came in quietly
-
     predict(files, output, arguments)
 
 

@@ -25,7 +25,7 @@ def import_highdicom() -> ModuleType:
     Raises:
         UserError: If it is not installed.
     """
-    try:
+    try:  # inside, since it is an extra
         import highdicom
         import highdicom.sc
         import highdicom.sr

@@ -185,7 +185,7 @@ def _first(found: dict, tag: str):
 
 @contextlib.contextmanager
 def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
-    try:
+    try:  # inside, since they are an extra
         import requests
         from dicomweb_client.api import DICOMwebClient
     except ImportError as error:
@@ -233,6 +233,7 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
 @contextlib.contextmanager
 def _explained(url: str, doing: str, unknown: str | None = None) -> Iterator[None]:
     """Turns what can go wrong between here and a server into a `UserError` without identifiers."""
+    # Inside, since they come with an extra.
     import requests
     import retrying
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from keras_medformers.serving.client.errors import INVALID_ARGUMENT, CallFailed
 from keras_medformers.serving.client.model_client import ModelClient
@@ -12,7 +13,6 @@ from keras_medformers.serving.client.signatures import (
     TensorInfo,
 )
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 
 _LONGEST_DETAIL = 1000
 
@@ -34,11 +34,10 @@ def load_local(version_dir: Path, signature: str, batch_size: int) -> ModelClien
 
 class _LocalTransport:
     def __init__(self, version_dir: Path):
-        self._tf = import_tensorflow()
         try:
             # Kept whole: without the model the signatures' variables would be gone.
-            self._model = self._tf.saved_model.load(str(version_dir))
-        except (OSError, ValueError, self._tf.errors.OpError) as error:
+            self._model = tf.saved_model.load(str(version_dir))
+        except (OSError, ValueError, tf.errors.OpError) as error:
             raise UserError(
                 f"{version_dir} cannot be loaded as a SavedModel: {error}"
             ) from error
@@ -61,11 +60,11 @@ class _LocalTransport:
     def predict(
         self, signature: str, inputs: dict, outputs: dict
     ) -> dict[str, np.ndarray]:
-        tensors = {name: self._tf.constant(values) for name, values in inputs.items()}
+        tensors = {name: tf.constant(values) for name, values in inputs.items()}
         try:
             found = self._model.signatures[signature](**tensors)
-        except self._tf.errors.OpError as error:
-            invalid = isinstance(error, self._tf.errors.InvalidArgumentError)
+        except tf.errors.OpError as error:
+            invalid = isinstance(error, tf.errors.InvalidArgumentError)
             code = INVALID_ARGUMENT if invalid else type(error).__name__
             raise CallFailed(code, str(error.message)[:_LONGEST_DETAIL]) from error
         return {name: _to_numpy(values) for name, values in found.items()}

@@ -10,7 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from keras_medformers.explain import overlay, place_on_picture
+from keras_medformers.registry import preprocessor
 from keras_medformers.support.errors import UserError
+from training.explain.explainer import crop_fraction, picture_of
 from training.predict.facts import Facts
 
 LIKELIEST, ALL = "likeliest", "all"
@@ -20,10 +23,7 @@ DIGEST_HEX_DIGITS = 8
 
 def seen_share(facts: Facts) -> float | None:
     """Which part of an image a model sees, by its preprocessing; see `training.explain.explainer`."""
-    import keras_medformers  # after TensorFlow came in quietly
-    from training.explain.explainer import crop_fraction
-
-    return crop_fraction(keras_medformers.preprocessor(facts.model, facts.input_size))
+    return crop_fraction(preprocessor(facts.model, facts.input_size))
 
 
 class Overlays:
@@ -71,9 +71,6 @@ class Overlays:
         Raises:
             UserError: A label that was asked for is none of the model's.
         """
-        from keras_medformers.explain import overlay, place_on_picture
-        from training.explain.explainer import picture_of
-
         known = {label for of_output in probabilities.values() for label in of_output}
         if unknown := self._labels - known - {ALL, LIKELIEST}:
             raise UserError(

@@ -17,7 +17,9 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian
 
 from data_prep.modalities.head_ct.dicom import read_slice
+from keras_medformers.explain import overlay, place_on_picture
 from keras_medformers.support.errors import UserError
+from training.explain.explainer import picture_of
 from training.predict.dicom_objects import (
     NOT_FOR_CLINICAL_USE,
     allowed_by_dicom,
@@ -69,10 +71,6 @@ def write_secondary_captures(
         UserError: If highdicom is not installed, or a slice's file is not fit to be referred to, as RSNA's
             public files are not.
     """
-    from training.explain.explainer import (
-        picture_of,  # after TensorFlow came in quietly
-    )
-
     folder = Path(folder)
     shown = [result for result in study.slices if result.heat_maps]
     paths = [
@@ -107,8 +105,6 @@ def coloured(
     picture: np.ndarray, heat: np.ndarray, crop_fraction: float | None
 ) -> np.ndarray:
     """A picture with its heat map over it, uint8 `(height, width, 3)`."""
-    from keras_medformers.explain import overlay, place_on_picture
-
     return overlay(picture, place_on_picture(heat, *picture.shape[:2], crop_fraction))
 
 

@@ -68,6 +68,7 @@ def write_structured_report(
 def _report(
     highdicom, study: StudyResult, headers: list, model_name: str, model_version: str
 ) -> pydicom.Dataset:
+    # Inside, since highdicom is an extra.
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     sr = highdicom.sr

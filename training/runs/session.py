@@ -34,6 +34,7 @@ from training.runs.config import CONFIG_FILE, MODEL_FILE, Config
 from training.runs.model_card import make_model_card
 from training.runs.network_input import STORED_PIXELS
 from training.runs.summary import notes
+from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
 from training.tasks import evaluation
 from training.tasks.tasks import TASKS, task_name
@@ -345,20 +346,6 @@ def _feature_layer(model):
         if "feature_map" not in names and "class_features" in names
         else "feature_map"
     )
-
-
-def load_model(run_dir):
-    """The run's whole network, giving logits; of several tasks by task.
-
-    Raises:
-        UserError: If the run is not trained yet.
-    """
-    path = pathlib.Path(run_dir) / MODEL_FILE
-    if not path.is_file():
-        raise UserError(
-            f"{run_dir} has no {MODEL_FILE} yet; train it first: make train"
-        )
-    return keras.models.load_model(path, compile=False)
 
 
 def count_parameters(variables):

@@ -114,6 +114,7 @@ class ServingClient(ModelClient):
 
     def _connect(self, concurrency: int) -> Transport:
         if self.protocol == REST:
+            # Both inside, since either may be used without the other's extra packages.
             from keras_medformers.serving.client.rest_transport import RestTransport
 
             return RestTransport(
