@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from training import figures
-from training.compare.hct_tables import GAINS_BY_THIRD
+from training.papers.hct import GAINS_BY_THIRD
 from training.statistics.auc import ALL, auc_differences
 from training.statistics.finding_scores import (
     SIZE_COLUMN,

@@ -14,8 +14,9 @@ from training.compare.differences import (
     names_of_subsets,
     pairs_on_the_same_images,
 )
-from training.compare.hct_tables import AREA
-from training.compare.paper_table import (
+from training.compare.matching import row_of
+from training.papers import PAPERS, RECIPES, recipe
+from training.papers.paper import (
     Column,
     ends_of,
     four_decimals,
@@ -23,10 +24,9 @@ from training.compare.paper_table import (
     signed_percent,
     value_of,
 )
-from training.compare.papers import TABLES
-from training.papers import RECIPES, recipe
 
 ABSENT = "–"
+AREA = Column("auc", "AUC", ("auc", "auc"), percent)
 SETTINGS_WITHOUT_A_WORD = (
     "records",
     "seed",
@@ -108,19 +108,20 @@ def compare(runs, failures) -> Comparison:
     """
     pairs = pairs_on_the_same_images(runs)
     shown = [
-        table
-        for table in TABLES
-        if any(table.row_of(run.config) is not None for run in runs)
+        (paper, table)
+        for paper in PAPERS.values()
+        for table in paper.tables
+        if any(row_of(table, run.config) is not None for run in runs)
     ]
     return Comparison(
         [
             _all_runs(runs),
-            *(_beside_paper(table, runs) for table in shown),
+            *(_beside_paper(*each, runs) for each in shown),
             *map(_difference_section, pairs),
         ],
         list(
             dict.fromkeys(
-                definition for table in shown for definition in table.definitions
+                definition for _, table in shown for definition in table.definitions
             )
         ),
         failures,
@@ -130,10 +131,10 @@ def compare(runs, failures) -> Comparison:
     )
 
 
-def _beside_paper(table, runs):
-    own = [run for run in runs if table.row_of(run.config) is not None]
+def _beside_paper(paper, table, runs):
+    own = [run for run in runs if row_of(table, run.config) is not None]
     several_kinds = len({_kind(run) for run in own}) > 1
-    name = f"{table.paper}, {table.number}"
+    name = f"{paper.name}, {table.number}"
     rows, records = [], []
     for index, row in enumerate(table.rows):
         rows.append([row.name, *(printed or ABSENT for printed in row.printed)])
@@ -142,7 +143,7 @@ def _beside_paper(table, runs):
             | _printed_scores(row, table.columns)
         )
         for run in own:
-            if table.row_of(run.config) == index:
+            if row_of(table, run.config) == index:
                 kind = f" ({_kind(run)})" if several_kinds else ""
                 rows.append(
                     [f"→ ours: {run.folder}{kind}", *_cells(run, table.columns)]

@@ -1,9 +1,16 @@
-"""Published experiments and demonstrations as configurations, a file per paper.
+"""The papers: a file each, with its recipes, tables, expected scores and known differences.
 
-Every recipe states its source, the score to expect, the hardware and the time, and its command. Those of
-several models have a row each, and serve other sizes of the architecture as well.
+A new paper is one file here that holds a `PAPER`; nothing lists it. What the README, the pages
+`docs/recipes.md` and `docs/differences.md` and `make compare` say of papers is printed from
+these files: `python -m training.papers --help`.
 """
 
-from training.papers.lookup import RECIPES, default_recipe, recipe, recipe_values
+from training.papers.lookup import (
+    PAPERS,
+    RECIPES,
+    default_recipe,
+    recipe,
+    recipe_values,
+)
 
-__all__ = ["RECIPES", "default_recipe", "recipe", "recipe_values"]
+__all__ = ["PAPERS", "RECIPES", "default_recipe", "recipe", "recipe_values"]

@@ -1,18 +1,36 @@
-"""Which recipe is meant, and what it says."""
+"""Which papers and recipes there are, which recipe is meant, and what it says."""
 
 import difflib
+import importlib
+import pkgutil
+from pathlib import Path
 
 from data_prep.datasets import is_phantom
 from keras_medformers.registry import list_relatives
 from keras_medformers.support.errors import UserError
-from training.papers import dtvit, hifuse, mammograms, scopeformer
+from training.papers.paper import Paper
 from training.runs.config import Config
 
+
+def _papers() -> dict[str, Paper]:
+    """The papers by the names of their files in this folder; nothing else lists them."""
+    found = {}
+    for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if file.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"training.papers.{file.name}")
+        if hasattr(module, "PAPER"):
+            found[file.name] = module.PAPER
+    return found
+
+
+PAPERS = _papers()
+"""All papers by the names of their files, sorted."""
+
 RECIPES = {
-    **scopeformer.RECIPES,
-    **hifuse.RECIPES,
-    **dtvit.RECIPES,
-    **mammograms.RECIPES,
+    name: dict(recipe.values)
+    for paper in PAPERS.values()
+    for name, recipe in paper.recipes.items()
 }
 """What each recipe sets, of `Config`'s values, by name."""
 

@@ -6,14 +6,13 @@ import re
 import pytest
 
 import keras_medformers
-from training.compare.hct_tables import (
+from training.papers.hct import (
     GAINS_BY_THIRD,
     TABLE_3_IMAGES,
     TABLE_3_PATCHES,
     TABLE_A1,
 )
-from training.compare.paper_table import ends_of, value_of
-from training.runs.config import Config
+from training.papers.paper import ends_of, value_of
 
 POSITIVES, NEGATIVES = 1195, 6163  # Table 2, test
 
@@ -92,33 +91,6 @@ def test_counts_of_parameters_are_our_networks():
         model = keras_medformers.create_model(row.model, input_shape=(None, None, 1))
         count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         assert value_of(row.printed[0]) == pytest.approx(count, abs=1e4), row.name
-
-
-@pytest.mark.parametrize(
-    "values, table, row",
-    [
-        (dict(sharpness="asam"), TABLE_3_IMAGES, "HCT, Per-RELU; Adam + ASAM"),
-        (dict(sharpness="none", model="gmic"), TABLE_3_IMAGES, "GMIC; Adam"),
-        (
-            dict(sharpness="none", dataset="mammography_patches"),
-            TABLE_3_PATCHES,
-            "HCT, Per-RELU; Adam",
-        ),
-        (dict(sharpness="asam", dataset="mammography_patches"), TABLE_3_IMAGES, None),
-        (dict(sharpness="asam", model="def_gmic"), TABLE_A1, "Def-GMIC"),
-        (dict(sharpness="none"), TABLE_A1, None),
-    ],
-)
-def test_the_row_that_a_run_belongs_to(values, table, row):
-    settings = dict(
-        model="hct",
-        dataset="mammography",
-        records="records",
-        optimizer="adam",
-        weight_decay=0.0,
-    )
-    index = table.row_of(Config(**settings | values))
-    assert row is None if index is None else row == table.rows[index].name
 
 
 def test_rows_are_in_the_papers_order():

@@ -6,21 +6,27 @@ import pytest
 import keras_medformers
 from data_prep.datasets import get_dataset
 from data_prep.labels import HEMORRHAGE_LABELS
-from training.compare.dtvit_tables import DTVIT_TABLES
-from training.compare.paper_table import ends_of, millions, value_of
-from training.compare.papers import (
+from training.papers import PAPERS
+from training.papers.dtvit import PAPER as DTVIT
+from training.papers.hifuse import PAPER as HIFUSE
+from training.papers.paper import ends_of, millions, value_of
+from training.papers.scopeformer import (
     ACCURACY_NOTE,
-    TABLE_2,
+    TABLE_1,
     TABLE_3,
     TABLE_4,
     TABLE_5,
-    TABLES,
 )
-from training.runs.config import Config
+
+TABLES = {
+    f"{paper.name}, {table.number}": table
+    for paper in PAPERS.values()
+    for table in paper.tables
+}
 
 
 @pytest.mark.parametrize(
-    "table", TABLES, ids=lambda table: f"{table.paper} {table.number}"
+    "table", TABLES.values(), ids=[name.replace(",", "") for name in TABLES]
 )
 def test_a_table_is_whole_and_of_models_and_data_sets_that_we_have(table):
     assert len({row.name for row in table.rows}) == len(table.rows)
@@ -34,10 +40,8 @@ def test_a_table_is_whole_and_of_models_and_data_sets_that_we_have(table):
         assert len(row.printed) == len(table.columns)
         for column, printed in zip(table.columns, row.printed, strict=True):
             value = printed.partition(" (")[0]
-            assert value.endswith("%") == (column.form(0.5) == "50.00%"), (
-                row.name,
-                printed,
-            )
+            percentage = column.form(0.5) == "50.00%"
+            assert value.endswith("%") == percentage, (row.name, printed)
             assert value == "" or value_of(value) > 0
             assert not value.endswith("%") or value_of(value) < 1
             if ends := ends_of(printed):
@@ -87,40 +91,11 @@ def test_table_5_repeats_the_best_row_of_table_3():
 
 
 @pytest.mark.parametrize(
-    "table, values, row",
-    [
-        (
-            TABLE_5,
-            dict(model="efficient_scopeformer", frozen_fraction=0.7),
-            "Efficient Scopeformer",
-        ),
-        (
-            TABLE_5,
-            dict(model="efficient_scopeformer", frozen_fraction=1.0),
-            "Efficient Scopeformer (P)",
-        ),
-        (
-            TABLE_5,
-            dict(model="deep_scopeformer", frozen_fraction=1.0),
-            "Deep Scopeformer (L)/8",
-        ),
-        (
-            TABLE_2,
-            dict(model="scopeformer_2cnn", frozen_fraction=1.0),
-            "2-CNN-ViT (I-S), 7×7×2048",
-        ),
-        (TABLE_3, dict(model="efficient_scopeformer"), None),
-        (TABLE_5, dict(model="efficient_scopeformer", dataset="kvasir"), None),
-    ],
-)
-def test_the_row_that_a_run_belongs_to(table, values, row):
-    index = table.row_of(Config(**dict(dataset="rsna_ich", records="records") | values))
-    assert row is None if index is None else row == table.rows[index].name
-
-
-@pytest.mark.parametrize(
     "table, normal, ich",
-    [(DTVIT_TABLES[0], 459, 807), (DTVIT_TABLES[2], 1342, 1681)],
+    [
+        (DTVIT.table("Table 3, classifier 1"), 459, 807),
+        (DTVIT.table("first version, Table 2, classifier 1"), 1342, 1681),
+    ],
     ids=["later", "first"],
 )
 def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, ich):
@@ -143,21 +118,32 @@ def test_dtvits_first_classifier_is_scored_for_the_normal_class(table, normal, i
     ]
 
 
+def test_table_3_of_scopeformer_repeats_the_counts_of_table_1():
+    for row in TABLE_3.rows:
+        assert row.printed[-1] == TABLE_1.printed(row.model, "parameters")
+
+
+def test_hifuses_ablation_ends_at_its_tiny_row():
+    *_, last = HIFUSE.table("Table 3").rows
+    tiny = HIFUSE.table("Table 4").row("HiFuse_Tiny")
+
+    assert last.printed == tiny.printed[2:] and not last.settings
+    for key in ("parameters", "multiply_adds"):
+        tables = (HIFUSE.table("Table 1"), HIFUSE.table("Table 4"))
+        assert len({table.printed("hifuse_tiny", key) for table in tables}) == 1
+
+
 @pytest.mark.parametrize(
-    "values, table, row",
-    [
-        (dict(augmentation="dtvit"), 0, "with augmentation"),
-        (dict(augmentation="none"), 1, "without augmentation"),
-        (dict(augmentation="dtvit", model="dtvit_small"), 1, "with augmentation"),
-        (dict(augmentation="none", optimizer="sgd"), 3, "without augmentation"),
-        (dict(augmentation="none", optimizer="sgd"), 0, None),
-        (dict(augmentation="none", model="vit_large"), 0, None),
-    ],
+    "number, count", [("Table 4", 2998), ("Table 5", 186), ("Table 6", 2000)]
 )
-def test_dtvits_runs_stand_with_their_version(values, table, row):
-    table = DTVIT_TABLES[table]
-    settings = (
-        dict(model="dtvit_large", dataset="ich_location", records="records") | values
-    )
-    index = table.row_of(Config(**settings))
-    assert row is None if index is None else row == table.rows[index].name
+def test_accuracies_of_hifuses_tables_are_shares_of_the_pictures_they_are_said_to_be_of(
+    number, count
+):
+    table = HIFUSE.table(number)
+    index = [column.key for column in table.columns].index("accuracy")
+
+    for row in table.rows:
+        accuracy = value_of(row.printed[index])
+        right = round(accuracy * count)
+        assert abs(right / count - accuracy) <= 0.000051, row.name
+    assert f"{count:,} pictures" in table.scored_on
