@@ -137,7 +137,7 @@ def _our_step(model, batch, precision, recompute):
     network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3))
     network = DualTask.with_one_output(network)
     if recompute:
-        network = stepwise(network, recompute=True)
+        network = stepwise(network, recompute=True, block_ends=("encoder_*",))
     network.compile(
         keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), TwoTaskLoss()
     )

@@ -173,13 +173,12 @@ def _export(name, variants, folder):
         key: [f"label {index}" for index in range(x.shape[-1])]
         for key, x in outputs.items()
     }
-    layers = [layer.name for layer in model.layers]
     version = export_saved_model(
         model,
         preprocessor,
         labels.get("", labels),
         folder / name,
-        "feature_map" if "feature_map" in layers else "class_features",
+        keras_medformers.registry.model_entry(name).layers.features,
         activation="linear",
         pixel_dtype=kind.dtype,
         channels=kind.channels,

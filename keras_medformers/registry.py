@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import fnmatch
+import functools
 import inspect
 import pathlib
 from collections.abc import Callable, Mapping
@@ -14,31 +15,140 @@ _ALIASES: dict[str, str] = {}
 _COMMON_ARGUMENTS = ("num_classes", "input_shape", "weights", "classifier_activation")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelLayers:
+    """Names of the layers by which others take hold of a model.
+
+    Attributes:
+        features: Layer of the model whose output an export gives as `features`, and on whose map
+            heat maps lie: the map before the head, or the class token where there is no map.
+        head: Last layer, which gives the logits and starts at the log odds of the labels; with
+            `{task}` in it for a model of several tasks, for example `"{task}_head"`.
+        normalise: Layer of the preprocessor that turns pictures, values in [0, 255], into what the
+            network reads. Augmentation comes before it. None where the network reads pictures.
+        blocks: Shell-style patterns of the names of layers between which activations can be
+            computed again for gradients, where nothing else is needed later; empty where no
+            memory would be saved.
+    """
+
+    features: str
+    head: str
+    normalise: str | None = None
+    blocks: tuple[str, ...] = ()
+
+    def heads(self, num_classes):
+        """Names of the last layers of a model with so many classes, or so many by task."""
+        if isinstance(num_classes, Mapping):
+            return [self.head.format(task=task) for task in num_classes]
+        return [self.head] if num_classes else []
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelEntry:
-    """A registered model: its builder, the variant's settings and its preprocessing."""
+    """A registered model: what builds it, what goes before it, and what others need of it.
+
+    Attributes:
+        name: The registered name.
+        builder: Function that builds the network.
+        variant: Settings of the builder that belong to this name.
+        num_classes: Size of the classifier, or sizes by task.
+        input_shape: `(height, width, channels)` of the network's input.
+        preprocessors: By modality, the function from an image size to the layer from raw pixels to
+            the network's input.
+        layers: Names of the layers that others need.
+        freezing: The builder's argument for the share of its backbones that does not train; None
+            where nothing can be frozen.
+    """
 
     name: str
     builder: Callable[..., keras.Model]
     variant: dict
     num_classes: int | Mapping[str, int]
     input_shape: tuple[int | None, int | None, int]
-    preprocessor: Callable[..., keras.layers.Layer]
+    preprocessors: Mapping[str, Callable[..., keras.layers.Layer]]
+    layers: ModelLayers
+    freezing: str | None
+
+    @property
+    def modalities(self):
+        """Names of the modalities whose images the model takes."""
+        return tuple(self.preprocessors)
+
+    @property
+    def settings(self):
+        """Names of the architecture's settings."""
+        parameters = inspect.signature(self.builder).parameters
+        return [name for name in parameters if name not in _COMMON_ARGUMENTS]
 
 
 def register_model(
-    name, builder, *, variant=None, num_classes, input_shape, preprocessor, aliases=()
+    name,
+    builder,
+    *,
+    variant=None,
+    num_classes,
+    input_shape,
+    preprocessor,
+    modality,
+    layers,
+    freezing=None,
+    aliases=(),
 ):
-    """Makes `builder` known under `name` and `aliases`.
+    """Makes `builder` known under `name` and `aliases`, with all that others need of the model.
 
-    `builder` takes `num_classes`, `input_shape`, `classifier_activation` and the model's own
-    settings as keywords, of which `variant` holds this name's values; `preprocessor` takes
-    `image_size` and gives the layer from raw stored pixels to the network's input.
+    Args:
+        name: The model's name.
+        builder: Function of `num_classes`, `input_shape`, `classifier_activation` and the
+            architecture's own settings, all of which can be keywords, that gives a functional
+            `keras.Model`.
+        variant: This name's values of the architecture's settings.
+        num_classes: Size of the classifier, or a dict of sizes by task.
+        input_shape: `(height, width, channels)` of the network's input.
+        preprocessor: Function of `image_size` that gives the layer from raw pixels to the network's
+            input; a dict of them by modality for a model of several modalities.
+        modality: Name of the modality that the model is made for, or a tuple of several.
+        layers: `ModelLayers`. They are looked up whenever the model or its preprocessor is built.
+        freezing: The builder's argument for the share of its backbones that is frozen; such a builder
+            also takes `backbone_weights`, and `backbones` or `backbone`, which name them.
+        aliases: Further names.
+
+    Raises:
+        ValueError: If the registration contradicts itself or the builder; the message names the
+            argument.
     """
-    _ENTRIES[name] = ModelEntry(
-        name, builder, variant or {}, num_classes, input_shape, preprocessor
+    modalities = (modality,) if isinstance(modality, str) else tuple(modality)
+    if not isinstance(preprocessor, Mapping):
+        preprocessor = dict.fromkeys(modalities, preprocessor)
+    entry = ModelEntry(
+        name,
+        builder,
+        variant or {},
+        num_classes,
+        input_shape,
+        preprocessor,
+        layers,
+        freezing,
     )
+    _check_registration(entry, modalities)
+    _ENTRIES[name] = entry
     _ALIASES.update({alias: name for alias in aliases})
+
+
+def model_entry(name):
+    """What is registered under `name`, which may be an alias.
+
+    Returns:
+        A `ModelEntry`.
+
+    Raises:
+        ValueError: If there is no such model; the message has the nearest names.
+    """
+    canonical = _ALIASES.get(name, name)
+    if canonical not in _ENTRIES:
+        raise ValueError(
+            f"Unknown model. Received: name={name!r}. {_hint(name, list_models())}"
+        )
+    return _ENTRIES[canonical]
 
 
 def list_models(pattern=None):
@@ -57,7 +167,7 @@ def resolve_name(name):
     Raises:
         ValueError: If there is no such model; the message has the nearest names.
     """
-    return _entry(name).name
+    return model_entry(name).name
 
 
 def list_relatives(name):
@@ -66,7 +176,7 @@ def list_relatives(name):
     Raises:
         ValueError: If there is no such model.
     """
-    builder = _entry(name).builder
+    builder = model_entry(name).builder
     return sorted(other.name for other in _ENTRIES.values() if other.builder is builder)
 
 
@@ -78,8 +188,7 @@ def list_settings(name):
     Raises:
         ValueError: If there is no such model.
     """
-    parameters = inspect.signature(_entry(name).builder).parameters
-    return [parameter for parameter in parameters if parameter not in _COMMON_ARGUMENTS]
+    return model_entry(name).settings
 
 
 def default_settings(name):
@@ -88,11 +197,11 @@ def default_settings(name):
     Raises:
         ValueError: If there is no such model.
     """
-    entry = _entry(name)
+    entry = model_entry(name)
     parameters = inspect.signature(entry.builder).parameters
     return {
         setting: entry.variant.get(setting, parameters[setting].default)
-        for setting in list_settings(name)
+        for setting in entry.settings
     }
 
 
@@ -102,7 +211,7 @@ def list_tasks(name):
     Raises:
         ValueError: If there is no such model.
     """
-    num_classes = _entry(name).num_classes
+    num_classes = model_entry(name).num_classes
     return dict(num_classes) if isinstance(num_classes, Mapping) else {}
 
 
@@ -129,28 +238,32 @@ def create_model(
         A `keras.Model`.
 
     Raises:
-        ValueError: If the name, an argument or `weights` is not known.
+        ValueError: If the name, an argument or `weights` is not known, or the model lacks a layer that
+            its registration names.
         FileNotFoundError: If `weights` is a path and there is no such file.
     """
-    entry = _entry(name)
+    entry = model_entry(name)
     _check_arguments(entry, config)
     settings = {**entry.variant, **config}
     if weights == "imagenet":
         settings = _with_pretrained_backbones(entry, settings)
     elif weights is not None:
         weights = _weights_file(weights)
+    num_classes = entry.num_classes if num_classes is None else num_classes
     model = entry.builder(
-        num_classes=entry.num_classes if num_classes is None else num_classes,
+        num_classes=num_classes,
         input_shape=tuple(input_shape or entry.input_shape),
         classifier_activation=classifier_activation,
         **settings,
     )
+    _check_layers(entry, "features", [entry.layers.features], model)
+    _check_layers(entry, "head", entry.layers.heads(num_classes), model)
     if isinstance(weights, pathlib.Path):
         model.load_weights(weights)
     return model
 
 
-def preprocessor(name, image_size=None):
+def preprocessor(name, image_size=None, modality=None):
     """The layer from raw stored pixels to the named model's input.
 
     It is the one that both the input pipeline and an exported SavedModel use.
@@ -159,31 +272,79 @@ def preprocessor(name, image_size=None):
         name: A name from `list_models()`.
         image_size: Side of the network's input in pixels; the paper's by default. Where the paper's input
             is not square, images keep their size by default.
+        modality: Name of the raw pixels' modality, for a model of several; the first by default.
 
     Returns:
         A `keras.layers.Layer`.
 
     Raises:
-        ValueError: If there is no such model.
+        ValueError: If there is no such model, it is not for this modality, or the layer lacks one that the
+            model's registration names.
     """
-    entry = _entry(name)
+    entry = model_entry(name)
+    modality = modality or entry.modalities[0]
+    if modality not in entry.modalities:
+        raise ValueError(
+            f"Expected modality of model {entry.name!r} to be "
+            f"{' or '.join(map(repr, entry.modalities))}. Received: modality={modality!r}"
+        )
     height, width = entry.input_shape[:2]
-    return entry.preprocessor(
+    layer = entry.preprocessors[modality](
         image_size=image_size or (height if height == width else None)
+    )
+    if entry.layers.normalise is not None:
+        _check_layers(entry, "normalise", [entry.layers.normalise], layer)
+    return layer
+
+
+def _check_registration(entry, modalities):
+    parameters = inspect.signature(entry.builder).parameters
+    refuse = functools.partial(_refuse_registration, entry.name)
+    if not modalities or set(modalities) != set(entry.preprocessors):
+        refuse(
+            "`preprocessor` to be a function, or functions by modality",
+            f"modality={modalities}, preprocessor for {tuple(entry.preprocessors)}",
+        )
+    if not isinstance(entry.layers, ModelLayers):
+        refuse("`layers` to be a ModelLayers", f"layers={entry.layers!r}")
+    if isinstance(entry.num_classes, Mapping) != ("{task}" in entry.layers.head):
+        refuse(
+            "`{task}` in the name of the head if and only if num_classes are by task",
+            f"head={entry.layers.head!r}, num_classes={entry.num_classes}",
+        )
+    needed = [*_COMMON_ARGUMENTS, *entry.variant]
+    if entry.freezing:
+        needed += [entry.freezing, "backbone_weights"]
+        needed += [] if "backbone" in parameters else ["backbones"]
+    needed.remove("weights")  # the registry's own
+    lacking = [argument for argument in needed if argument not in parameters]
+    if lacking:
+        refuse(
+            f"the builder to take {', '.join(lacking)}",
+            f"{getattr(entry.builder, '__name__', entry.builder)}({', '.join(parameters)})",
+        )
+
+
+def _refuse_registration(name, expected, received):
+    raise ValueError(
+        f"Model {name!r} cannot be registered. Expected {expected}. Received: {received}."
     )
 
 
-def _entry(name):
-    canonical = _ALIASES.get(name, name)
-    if canonical not in _ENTRIES:
-        raise ValueError(
-            f"Unknown model. Received: name={name!r}. {_hint(name, list_models())}"
-        )
-    return _ENTRIES[canonical]
+def _check_layers(entry, role, names, built):
+    """Raises ValueError unless a model or preprocessor has the layers that were declared for a role."""
+    found = [layer.name for layer in getattr(built, "layers", [])]
+    for name in names:
+        if name not in found:
+            raise ValueError(
+                f"Model {entry.name!r} has no layer {name!r}, which its registration names by "
+                f"ModelLayers({role}=...). Its last layers are "
+                f"{', '.join(map(repr, found[-5:])) or 'none'}."
+            )
 
 
 def _check_arguments(entry, config):
-    accepted = list_settings(entry.name)
+    accepted = entry.settings
     for key in config:
         if key not in accepted:
             raise ValueError(
@@ -193,7 +354,7 @@ def _check_arguments(entry, config):
 
 
 def _with_pretrained_backbones(entry, settings):
-    if "backbone_weights" not in list_settings(entry.name):
+    if "backbone_weights" not in entry.settings:
         raise ValueError(
             f"Model {entry.name!r} has no backbones, so there are no ImageNet weights for it. "
             "Expected: weights=None or a path. Received: weights='imagenet'."

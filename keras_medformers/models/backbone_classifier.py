@@ -13,7 +13,7 @@ import keras
 from keras_medformers.layers import ResizeAndCrop
 from keras_medformers.models.backbones import backbone_maps
 from keras_medformers.models.scopeformer import classify, head_ct_preprocessor
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 
 def BackboneClassifier(
@@ -79,6 +79,9 @@ register_model(
     num_classes=6,
     input_shape=(256, 256, 3),
     preprocessor=head_ct_preprocessor,
+    modality="ct",
+    layers=ModelLayers(features="feature_map", head="head"),
+    freezing="frozen_fraction",
 )
 register_model(
     "imagenet_backbone",
@@ -86,4 +89,7 @@ register_model(
     num_classes=1000,
     input_shape=(224, 224, 3),
     preprocessor=photograph_preprocessor,
+    modality="photograph",
+    layers=ModelLayers(features="feature_map", head="head", normalise="rescale"),
+    freezing="frozen_fraction",
 )

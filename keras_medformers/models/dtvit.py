@@ -19,7 +19,7 @@ from keras_medformers.layers import AreaResize, HounsfieldWindows
 from keras_medformers.layers.attention import small_normal
 from keras_medformers.layers.exact_gelu import exact_gelu
 from keras_medformers.models import vit
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 CLASSES = {"hemorrhage": 2, "location": 3}
 """Tasks and their numbers of classes: normal, ICH; deep, lobar, subtentorial."""
@@ -157,5 +157,12 @@ for _name, _variant in VARIANTS.items():
         num_classes=CLASSES,
         input_shape=(224, 224, 3),
         preprocessor=head_ct_preprocessor,
+        modality="ct",
+        layers=ModelLayers(
+            features="class_features",
+            head="{task}_head",
+            normalise="rescale",
+            blocks=("encoder_*",),
+        ),
         aliases=("dtvit",) if _name == "dtvit_large" else (),
     )

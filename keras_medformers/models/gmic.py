@@ -23,7 +23,7 @@ from keras_medformers.layers import (
     ImageStandardization,
     UnbiasedBatchNormalization,
 )
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 STAGE_FILTERS = (16, 32, 64, 128, 256)
 BLOCKS_PER_STAGE = 2
@@ -33,6 +33,14 @@ VARIANTS = {
     "gmic": {"num_deformable_stages": 0},
     "def_gmic": {"num_deformable_stages": 2},
 }
+
+LAYERS = ModelLayers(
+    features="feature_map",
+    head="head",
+    normalise="standardize",
+    blocks=("stem_pool", "*_stage_?_block_?"),
+)
+"""Of HCT, too, which is this network with attention in its last stages."""
 
 
 def GMIC(
@@ -190,4 +198,6 @@ for _name, _variant in VARIANTS.items():
         num_classes=2,
         input_shape=(3328, 2560, 1),
         preprocessor=mammogram_preprocessor,
+        modality="mammogram",
+        layers=LAYERS,
     )

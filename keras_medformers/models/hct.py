@@ -18,6 +18,7 @@ import keras
 from keras_medformers.layers import NystromAttention, PerformerAttention
 from keras_medformers.models.gmic import (
     BLOCKS_PER_STAGE,
+    LAYERS,
     STAGE_FILTERS,
     block_strides,
     classify,
@@ -131,4 +132,6 @@ for _name, _variant in VARIANTS.items():
         num_classes=2,
         input_shape=(3328, 2560, 1),
         preprocessor=mammogram_preprocessor,
+        modality="mammogram",
+        layers=LAYERS,
     )

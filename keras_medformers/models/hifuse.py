@@ -26,7 +26,7 @@ from keras_medformers.layers import (
 )
 from keras_medformers.layers.exact_gelu import exact_gelu
 from keras_medformers.layers.initializers import fan_in_uniform, normal
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 COMPONENTS = ("global", "attention", "irmlp", "shortcut")
 """What Table 3 adds, step by step, to the local path."""
@@ -278,4 +278,6 @@ for _name, _variant in VARIANTS.items():
         num_classes=7,
         input_shape=(224, 224, 3),
         preprocessor=photograph_preprocessor,
+        modality="photograph",
+        layers=ModelLayers(features="feature_map", head="head", normalise="rescale"),
     )

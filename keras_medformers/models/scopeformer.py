@@ -35,7 +35,7 @@ from keras_medformers.models.backbones import (
     backbone_maps,
     instance_names,
 )
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 DEFAULT_BACKBONES = ("resnet152v2", "efficientnetb5", "densenet201", "xception")
 
@@ -312,5 +312,8 @@ for _name, _variant in VARIANTS.items():
         num_classes=6,
         input_shape=(_size, _size, 3),
         preprocessor=head_ct_preprocessor,
+        modality="ct",
+        layers=ModelLayers(features="feature_map", head="head", blocks=("encoder_*",)),
+        freezing="frozen_fraction",
         aliases=("scopeformer",) if _name == "efficient_scopeformer" else (),
     )

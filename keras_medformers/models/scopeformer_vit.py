@@ -8,7 +8,7 @@ import keras
 
 from keras_medformers.models import vit
 from keras_medformers.models.scopeformer import classify, head_ct_preprocessor
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 VARIANT = {"patch_size": 16, **vit.BASE, "classifier_dim": 768}
 
@@ -66,4 +66,6 @@ register_model(
     num_classes=6,
     input_shape=(256, 256, 3),
     preprocessor=head_ct_preprocessor,
+    modality="ct",
+    layers=ModelLayers(features="class_features", head="head", blocks=("encoder_*",)),
 )

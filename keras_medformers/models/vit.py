@@ -23,7 +23,7 @@ from keras_medformers.layers import (
 )
 from keras_medformers.layers.attention import small_normal
 from keras_medformers.layers.initializers import fan_in_uniform
-from keras_medformers.registry import register_model
+from keras_medformers.registry import ModelLayers, register_model
 
 # Table 1.
 BASE = {"num_layers": 12, "embed_dim": 768, "mlp_dim": 3072, "num_heads": 12}
@@ -220,4 +220,11 @@ for _name, _variant in VARIANTS.items():
         num_classes=1000,
         input_shape=(224, 224, 3),
         preprocessor=photograph_preprocessor,
+        modality="photograph",
+        layers=ModelLayers(
+            features="class_features",
+            head="head",
+            normalise="rescale",
+            blocks=("encoder_*",),
+        ),
     )

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from keras_medformers import registry
 from keras_medformers.explain import (
     encoders_of,
     grad_cam,
@@ -23,7 +24,6 @@ from training.runs.trained_model import load_model
 from training.tasks import tasks
 from training.tasks.evaluation import DUAL_TASK
 
-DEFAULT_LAYER = "feature_map"
 GRID_LAYERS = ("global_feature_map", "patch_embed")
 """Layers whose map, where a model has one, is read as tokens."""
 
@@ -33,8 +33,8 @@ class Explainer:
 
     Args:
         run_dir: Folder of a trained run.
-        layer_name: Layer whose map is used; None takes `feature_map`, or of a network that is all tokens
-            those that go into its last encoder.
+        layer_name: Layer whose map is used; None takes the model's feature layer, or of a network that is all
+            tokens those that go into its last encoder.
         label: Label to show, or None for the predicted one.
 
     Raises:
@@ -54,7 +54,8 @@ class Explainer:
         self.noun = KINDS[self.config.modality].one
         self.task = tasks.task_of(self.config)
         self.model = self.task.with_one_output(load_model(run_dir))
-        self.layer_name, self.grid = _layer_and_grid(self.model, layer_name)
+        features = registry.model_entry(self.config.model).layers.features
+        self.layer_name, self.grid = _layer_and_grid(self.model, layer_name, features)
         self.preprocessor = network_input.preprocessor_of(self.config)
         self.crop_fraction = crop_fraction(self.preprocessor)
 
@@ -127,12 +128,12 @@ class Explainer:
         )
 
 
-def _layer_and_grid(model, layer_name):
+def _layer_and_grid(model, layer_name, features):
     """The layer asked for, or the usual one; and how its tokens lie in the image, if it gives tokens."""
     layers = {layer.name: layer for layer in model.layers}
     if layer_name is None:
-        layer_name = DEFAULT_LAYER
-        if DEFAULT_LAYER not in layers and "patch_embed" in layers:
+        layer_name = features
+        if len(layers[features].output.shape) == 2:  # of the class token, not of a map
             encoders = encoders_of(model)
             layer_name = (
                 encoders[-2].name if len(encoders) > 1 else "position_embedding"

@@ -17,7 +17,6 @@ logger = logging.getLogger(__name__)
 
 BOTH = "left and right"
 LATERALITY = f"{EXTRA}laterality"
-LAYER = "feature_map"
 
 
 def fields_of_run(model, bench, source, images):
@@ -38,7 +37,8 @@ def fields_of_run(model, bench, source, images):
         source, images, apart=bench.info.config.get("flip") is False
     ):
         prepared = np.asarray(bench.preprocessor(record["inputs"][np.newaxis]))
-        field = effective_receptive_field(model, prepared, LAYER)
+        layer = bench.registered.layers.features
+        field = effective_receptive_field(model, prepared, layer)
         for kind in kinds:
             chosen[kind] = chosen[kind] + field if kind in chosen else field
     counts = ", ".join(f"{kind} {field.images}" for kind, field in chosen.items())

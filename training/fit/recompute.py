@@ -5,27 +5,27 @@ single layers, whose inputs stay, and a repeated layer would count its batch twi
 and drop other units than it did at first. Here a block is a function without side effects.
 """
 
+import fnmatch
+
 import keras
 import tensorflow as tf
 
-from keras_medformers.layers import TransformerBlock
 
-ENDS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, TransformerBlock)
-
-
-def split_into_blocks(model):
+def split_into_blocks(model, block_ends=()):
     """The model as a chain of models that share its layers.
 
-    A block ends where branches meet, or after a pooling layer or a transformer's encoder, and nothing else is
-    still needed.
+    A block ends where branches meet, or after a layer that `block_ends` names, and nothing else is still
+    needed.
 
     Args:
         model: A functional model of one input and one output.
+        block_ends: Shell-style patterns of layers' names, as models are registered with them
+            (`ModelLayers.blocks`).
 
     Returns:
         A list of functional models, each to be fed with the output of the one before.
     """
-    ends = _narrow_points(model)
+    ends = _narrow_points(model, block_ends)
     starts = [model.input, *ends]
     return [
         keras.Model(start, end)
@@ -33,7 +33,7 @@ def split_into_blocks(model):
     ]
 
 
-def _narrow_points(model):
+def _narrow_points(model, block_ends):
     """Outputs of such layers that all that follows depends on, and on nothing else."""
     layers = [
         layer
@@ -48,7 +48,9 @@ def _narrow_points(model):
     last_use[id(model.output)] = len(layers)
     points, needed_until = [], 0
     for index, layer in enumerate(layers[:-1]):
-        ends_block = len(_inputs(layer)) > 1 or isinstance(layer, ENDS)
+        ends_block = len(_inputs(layer)) > 1 or any(
+            fnmatch.fnmatchcase(layer.name, pattern) for pattern in block_ends
+        )
         if ends_block and needed_until <= index:
             points.append(layer.output)
         needed_until = max(needed_until, last_use[id(layer.output)])

@@ -24,11 +24,11 @@ class StepwiseModel(keras.Model):
         Foret et al., Sharpness-Aware Minimization, Algorithm 1.
     """
 
-    def set_steps(self, accumulation_steps, sharpness, rho, eta, recompute):
+    def set_steps(self, accumulation_steps, sharpness, rho, eta, recompute, block_ends):
         """Says how to step; the arguments are `stepwise`'s."""
         self.accumulation_steps = accumulation_steps
         self.sharpness, self.rho, self.eta = sharpness, rho, eta
-        self.blocks = split_into_blocks(self) if recompute else None
+        self.blocks = split_into_blocks(self, block_ends) if recompute else None
 
     def train_step(self, data):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -167,6 +167,7 @@ def stepwise(
     rho=0.05,
     eta=0.01,
     recompute=False,
+    block_ends=(),
 ):
     """The functional model as a `StepwiseModel` of the same layers, to be compiled and fitted.
 
@@ -177,7 +178,8 @@ def stepwise(
         rho: Length of the step to where the gradient is taken.
         eta: See `steepest_steps`.
         recompute: Whether to keep only the maps between blocks in memory, and to compute others twice.
+        block_ends: Patterns of the names of layers that end a block, see `split_into_blocks`.
     """
     stepping = StepwiseModel(model.input, model.output, name=model.name)
-    stepping.set_steps(accumulation_steps, sharpness, rho, eta, recompute)
+    stepping.set_steps(accumulation_steps, sharpness, rho, eta, recompute, block_ends)
     return stepping

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from data_prep.records.schema import MAMMOGRAM, PHOTOGRAPH, DatasetInfo
 from keras_medformers.models.backbones import save_backbone_weights
-from keras_medformers.registry import list_settings
 from keras_medformers.serving.export import export_saved_model
 from keras_medformers.serving.optimize import optimize_saved_model
 from keras_medformers.support.errors import UserError
@@ -139,7 +138,7 @@ def train(run_dir, devices=None):
     _check_that_scores_can_be_had(bench)
 
     with bench.strategy.scope():
-        model = _with_steps_in_parts(model, config)
+        model = _with_steps_in_parts(model, config, bench.registered.layers.blocks)
         optimizer = make_optimizer(config, steps)
         exclude_vectors_from_decay(optimizer, model.trainable_variables)
         model.compile(
@@ -186,7 +185,7 @@ def train(run_dir, devices=None):
     bench.keep_weights()
     temporary = run_dir / f"tmp-{MODEL_FILE}"
     bench.model.save(temporary)
-    if "backbone" in list_settings(config.model):
+    if "backbone" in bench.registered.settings:
         _save_backbone(bench, run_dir / BACKBONES_FOLDER)
     os.replace(temporary, run_dir / MODEL_FILE)
 
@@ -206,7 +205,7 @@ def _check_that_scores_can_be_had(bench):
             )
 
 
-def _with_steps_in_parts(model, config):
+def _with_steps_in_parts(model, config, block_ends):
     """The model as one that steps as the configuration says; itself where that is nothing special."""
     parts = (
         tf.distribute.get_strategy().num_replicas_in_sync * config.accumulation_steps
@@ -229,6 +228,7 @@ def _with_steps_in_parts(model, config):
         rho=config.rho,
         eta=config.eta,
         recompute=config.recompute,
+        block_ends=block_ends,
     )
 
 
@@ -321,7 +321,7 @@ def export(run_dir, variant=None):
             bench.preprocessor,
             bench.task.exported_labels,
             pathlib.Path(run_dir) / "export" / config.model,
-            _feature_layer(model),
+            bench.registered.layers.features,
             activation=bench.task.activation,
             pixel_dtype=dtype,
             channels=channels,
@@ -336,16 +336,6 @@ def export(run_dir, variant=None):
         )
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from error
-
-
-def _feature_layer(model):
-    """What the signature `features` gives: the map before the head; the class token where there is none."""
-    names = [layer.name for layer in model.layers]
-    return (
-        "class_features"
-        if "feature_map" not in names and "class_features" in names
-        else "feature_map"
-    )
 
 
 def count_parameters(variables):

@@ -21,7 +21,7 @@ from training.runs.chosen_backbones import backbones_of, weights_of_backbones
 from training.runs.network_input import (
     input_shape_of,
     preprocessor_of,
-    takes_stored_pixels,
+    split_preprocessor,
 )
 from training.runs.untrained_backbones import untrained_backbone_files
 from training.tasks.tasks import task_of
@@ -53,6 +53,7 @@ class Workbench:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.info = DatasetInfo.load(config.records)
         self.task = task_of(config)
+        self.registered = keras_medformers.registry.model_entry(config.model)
         self.backbones = backbones_of(config)
         self._check_that_config_fits_records()
 
@@ -64,7 +65,7 @@ class Workbench:
                 f"the run is for labels {', '.join(config.label_names)}, and the records in "
                 f"{self.info.records_dir} have {names}; name other records, or another folder by --run"
             )
-        if not takes_stored_pixels(self.preprocessor, config.modality):
+        if config.modality not in self.registered.modalities:
             raise UserError(
                 f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
                 f"{self.info.records_dir} are; choose another --model"
@@ -122,7 +123,13 @@ class Workbench:
 
     @functools.cached_property
     def preprocessor(self):
+        """The layer from stored pixels to the network's input."""
         return preprocessor_of(self.config)
+
+    @functools.cached_property
+    def _picture_and_finish(self):
+        """The preprocessor in two: to pictures in [0, 255], and from these to the network's input."""
+        return split_preprocessor(self.preprocessor, self.registered.layers.normalise)
 
     @functools.cached_property
     def model(self):
@@ -149,12 +156,19 @@ class Workbench:
             if config.weights != "none":
                 self._load_weights(model)
             else:
-                bias = self.task.first_bias(
-                    self.task.prevalence(self.info), self.info.count("train")
-                )
-                if bias is not None:
-                    model.get_layer("head").bias.assign(bias)
+                self._set_first_bias(model)
         return model
+
+    def _set_first_bias(self, model):
+        """Lets the head start where the task wants it, if it does and the head has a bias."""
+        bias = self.task.first_bias(
+            self.task.prevalence(self.info), self.info.count("train")
+        )
+        head = (
+            model.get_layer(self.registered.layers.head) if bias is not None else None
+        )
+        if head is not None and getattr(head, "bias", None) is not None:
+            head.bias.assign(bias)
 
     def _load_weights(self, model):
         config = self.config
@@ -210,26 +224,23 @@ class Workbench:
                 task=self.task,
             )
         augment = make_augmentation(self.config.augmentation)
-        return image_source(self.info, split, *self._augmented(augment), task=self.task)
+        to_picture, finish = self._picture_and_finish
+        return image_source(
+            self.info,
+            split,
+            to_picture,
+            lambda pictures, keys: finish(augment(pictures, keys)),
+            task=self.task,
+        )
 
     def images(self, split):
         """The split's images as they are, prepared for the network."""
         return image_source(self.info, split, self.preprocessor, task=self.task)
 
-    def _augmented(self, augment):
-        """The preprocessor up to pictures in [0, 255]; and what changes those, then normalises them."""
-        *layers, last = self.preprocessor.layers
-        if last.name != "rescale":
-            return self.preprocessor, augment
-        return keras.Sequential(layers), lambda pictures, keys: last(
-            augment(pictures, keys)
-        )
-
     def _crop(self, picture, key):
         size, least = self.config.input_size, self.config.crop_min_area
-        return self.preprocessor.get_layer("rescale")(
-            random_resized_crop(picture, key, size, least)
-        )
+        _, finish = self._picture_and_finish
+        return finish(random_resized_crop(picture, key, size, least)[tf.newaxis])[0]
 
     def _flips_and_noise(self, image, key):
         return flips_and_noise(self.preprocessor(image[tf.newaxis])[0], key)
