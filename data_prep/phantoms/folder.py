@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_atomically
@@ -20,6 +21,15 @@ PROGRESS_DIR = ".progress"
 logger = logging.getLogger(__name__)
 
 
+class Settings(Protocol):
+    """What the settings of every phantom set have."""
+
+    seed: int
+
+    def as_dict(self) -> dict:
+        """The settings as JSON holds them."""
+
+
 class PhantomFolder:
     """A folder that holds a phantom set of given settings, or will.
 
@@ -30,12 +40,18 @@ class PhantomFolder:
         contents: Files and folders below `path` that make up a set.
     """
 
-    def __init__(self, path, tool_version, config, contents):
+    def __init__(
+        self,
+        path: str | Path,
+        tool_version: int,
+        config: Settings,
+        contents: tuple[str, ...],
+    ):
         self.path = Path(path)
         self.identity = {"tool_version": tool_version, "config": config.as_dict()}
         self.contents = contents
 
-    def claim(self, overwrite):
+    def claim(self, overwrite: bool) -> dict | None:
         """Makes the folder ours, or refuses.
 
         Args:
@@ -45,7 +61,7 @@ class PhantomFolder:
             The summary of a whole set with these settings; None where there is something to make.
 
         Raises:
-            UserError: The folder holds something else, or a set made with other settings.
+            UserError: If the folder holds something else, or a set made with other settings.
         """
         path = self.path
         if path.exists() and not path.is_dir():
@@ -70,7 +86,7 @@ class PhantomFolder:
         write_atomically(path / UNFINISHED_FILE, json.dumps(self.identity))
         return None
 
-    def finish(self, counts):
+    def finish(self, counts: dict) -> dict:
         """Marks the set as whole and returns its summary: the settings and `counts`."""
         summary = self.identity | counts
         write_atomically(self.path / DONE_FILE, json.dumps(summary, indent=2) + "\n")
@@ -78,7 +94,7 @@ class PhantomFolder:
         shutil.rmtree(self.path / PROGRESS_DIR, ignore_errors=True)
         return summary
 
-    def _held_identity(self):
+    def _held_identity(self) -> dict | None:
         for path in (self.path / DONE_FILE, self.path / UNFINISHED_FILE):
             if path.exists():
                 try:
@@ -90,14 +106,14 @@ class PhantomFolder:
                     ) from None
         return None
 
-    def _difference(self, held):
+    def _difference(self, held: dict) -> str:
         if held["tool_version"] != self.identity["tool_version"]:
             return f"tool version {held['tool_version']}, now {self.identity['tool_version']}"
         old, new = held["config"], self.identity["config"]
         names = sorted(name for name in new if old.get(name) != new[name])
         return ", ".join(f"{name}={old.get(name)}, now {new[name]}" for name in names)
 
-    def _remove_set(self):
+    def _remove_set(self) -> None:
         # The folder stays marked as a phantom set, an unfinished one, until nothing of the old set is left.
         if (self.path / DONE_FILE).exists():
             (self.path / DONE_FILE).replace(self.path / UNFINISHED_FILE)

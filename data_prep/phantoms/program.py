@@ -1,17 +1,19 @@
 """What the programs that make phantom sets share: their common options, and the call that makes a set."""
 
 import argparse
+from collections.abc import Callable
 
+from data_prep.phantoms.folder import Settings
 from keras_medformers.support.command_line import DefaultsHelp
 from keras_medformers.support.errors import UserError
 
 
-def start_parser(package, purpose):
+def start_parser(package: str, purpose: str) -> argparse.ArgumentParser:
     """A parser that knows --output.
 
     Args:
-        package: name of the set's package.
-        purpose: what the program makes, in one sentence; --help begins with it.
+        package: Name of the set's package.
+        purpose: What the program makes, in one sentence; --help begins with it.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}",
@@ -28,7 +30,10 @@ def start_parser(package, purpose):
     return parser
 
 
-def add_seed(parser, default):
+def add_seed(
+    parser: argparse.ArgumentParser,
+    default: Settings,
+) -> None:
     """Adds --seed, whose default is that of `default`, a set's settings."""
     parser.add_argument(
         "--seed",
@@ -39,7 +44,7 @@ def add_seed(parser, default):
     )
 
 
-def add_run_options(parser):
+def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Adds what does not change a set's files: --overwrite and --workers."""
     add = parser.add_argument
     add(
@@ -50,16 +55,20 @@ def add_run_options(parser):
     add("--workers", type=int, metavar="N", help="processes (default: one per core)")
 
 
-def make_set(make, config, args):
+def make_set(
+    make: Callable[..., dict],
+    config: Settings,
+    args: argparse.Namespace,
+) -> dict:
     """Makes the set and returns its summary.
 
     Args:
-        make: the function of the set's package that makes it.
-        config: the settings.
-        args: what a parser with all of the options above read.
+        make: The function of the set's package that makes it.
+        config: The settings.
+        args: What a parser with all of the options above read.
 
     Raises:
-        UserError: --workers is not positive, or `make` refuses.
+        UserError: If --workers is not positive, or `make` refuses.
     """
     if args.workers is not None and args.workers < 1:
         raise UserError(f"--workers must be at least 1. Received: {args.workers}")

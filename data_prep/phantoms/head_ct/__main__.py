@@ -1,5 +1,6 @@
 """The program that makes a phantom head CT set."""
 
+import argparse
 import logging
 import sys
 
@@ -13,7 +14,7 @@ from keras_medformers.support.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Makes the set that the arguments ask for and says what it holds."""
     args = _parser().parse_args(argv)
     config = PhantomConfig(
@@ -35,7 +36,7 @@ def main(argv=None):
         )
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     default = PhantomConfig()
     parser = start_parser(
         "data_prep.phantom_head_ct",
@@ -91,7 +92,7 @@ def _parser():
     return parser
 
 
-def _prevalence(text):
+def _prevalence(text: str) -> dict[str, float]:
     shares = dict(DEFAULT_PREVALENCE)
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, share = item.partition("=")

@@ -1,5 +1,6 @@
 """One random head: its measures, and the fields that say where each of its tissues is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +20,10 @@ class Points:
     """Where the pixels of one plane are in the head, in mm; arrays of one 2D shape.
 
     Attributes:
-        x: to the patient's left, from the middle of the head.
-        y: to the back.
-        z: up.
-        down: how far along gravity, which is to the back of the scanner for a patient lying face up.
+        x: To the patient's left, from the middle of the head.
+        y: To the back.
+        z: Up.
+        down: How far along gravity, which is to the back of the scanner for a patient lying face up.
     """
 
     x: np.ndarray
@@ -46,10 +47,10 @@ class Head:
     """A random head of plausible size and age.
 
     Args:
-        rng: source of randomness; two heads made from equal generators are the same.
+        rng: Source of randomness; two heads made from equal generators are the same.
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng: np.random.Generator):
         self.scale = (
             1.0
             + 0.035 * np.clip(rng.standard_normal(), -2, 2)
@@ -76,12 +77,12 @@ class Head:
             (0.22, 0.35, 0.35, 0.3),
         )
 
-    def fields(self, points, shift=None):
+    def fields(self, points: Points, shift: Callable | None = None) -> Fields:
         """Evaluates the anatomy on the points of a plane.
 
         Args:
             points: `Points` in head coordinates of this head (mm).
-            shift: function of x, y, z giving the displacement (mm) of the brain by masses, or None.
+            shift: Function of x, y, z giving the displacement (mm) of the brain by masses, or None.
         """
         x, y, z = (
             axis / np.float32(s)
@@ -112,7 +113,7 @@ class Head:
         self._brain(fields, low)
         return fields
 
-    def outline(self, points):
+    def outline(self, points: Points) -> np.ndarray:
         """Signed distance to somewhat more than the head, quick to have; negative inside."""
         x, y, z = (
             axis / np.float32(s)
@@ -122,7 +123,7 @@ class Head:
         scalp, _ = skull.scalp_thickness(x, y, z, 1.0)
         return dome - (self.skull_mm + self.scalp_mm + scalp + 7.0)
 
-    def _base(self, fields):
+    def _base(self, fields: Fields) -> None:
         x, y, z = fields.points.x, fields.points.y, fields.points.z
         mm = fields.mm
         mm["floor"] = (
@@ -135,7 +136,7 @@ class Head:
         mm["front"] = y + 40.0
         mm["air"] = skull.air_spaces(x, y, z, fields.noise[3])
 
-    def _brain(self, fields, low):
+    def _brain(self, fields: Fields, low: bool) -> None:
         x, y, z = fields.warped.x, fields.warped.y, fields.warped.z
         mm = fields.mm
         w = np.float32(self.ventricle_mm)
@@ -165,7 +166,7 @@ class Head:
         mm["middle_limit"] = limit
         self._sulci(fields, depth)
 
-    def _sulci(self, fields, depth):
+    def _sulci(self, fields: Fields, depth: np.ndarray) -> None:
         mm = fields.mm
         center = np.float32(skull.WIDEST_LEVEL_MM)
         pull = np.power(np.maximum(fields.radial, 0.25), np.float32(-0.6))

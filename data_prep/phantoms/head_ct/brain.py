@@ -19,7 +19,9 @@ _TEMPORAL = (34.0, 20.0, 45.0)
 _TEMPORAL_TIP = (31.0, -6.0, 30.0)
 
 
-def lateral_ventricles(x, y, z, widening_mm):
+def lateral_ventricles(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, widening_mm: float
+) -> np.ndarray:
     """The two lateral ventricles, with the septum pellucidum between them."""
     ax = np.abs(x)
     w = widening_mm
@@ -39,7 +41,9 @@ def lateral_ventricles(x, y, z, widening_mm):
     return np.maximum(distance, 0.7 - ax)
 
 
-def midline_ventricles(x, y, z, widening_mm):
+def midline_ventricles(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, widening_mm: float
+) -> np.ndarray:
     """The third ventricle (a slit between the thalami) and the fourth (a tent before the cerebellum)."""
     w = 0.5 * widening_mm
     third = ellipsoid(x, y, z, (0.0, 1.0, 51.0), (2.2 + w, 15.0, 11.0))
@@ -47,18 +51,18 @@ def midline_ventricles(x, y, z, widening_mm):
     return smooth_min(third, fourth, 0.5)
 
 
-def tentorium_height(x, y):
+def tentorium_height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the tentorium over the posterior fossa."""
     slope = np.sqrt((x / 64.0) ** 2 + ((y - 22.0) / 62.0) ** 2)
     return 24.0 + 34.0 * np.maximum(1.0 - slope, -0.2)
 
 
-def incisura(x, y):
+def incisura(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The opening of the tentorium for the brainstem (negative inside)."""
     return ellipsoid(x, y, np.zeros_like(x), (0.0, 8.0, 0.0), (17.0, 24.0, 10.0))
 
 
-def posterior_fossa(x, y, z):
+def posterior_fossa(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The space below the tentorium, behind the petrous ridges."""
     ax = np.abs(x)
     petrous = 0.447 * (ax - 12.0) - 0.895 * (y + 2.0)
@@ -66,7 +70,7 @@ def posterior_fossa(x, y, z):
     return smooth_max(below, petrous, 1.0)
 
 
-def brainstem(x, y, z):
+def brainstem(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Midbrain, pons and medulla."""
     pons = ellipsoid(x, y, z, (0.0, 13.0, 20.0), (16.0, 11.0, 17.0))
     midbrain = cone(np.abs(x), y, z, (5.5, 12.0, 30.0), (7.0, 9.0, 41.0), 9.5, 8.0)
@@ -74,13 +78,17 @@ def brainstem(x, y, z):
     return smooth_min(smooth_min(pons, midbrain, 2.0), medulla, 2.0)
 
 
-def folia(x, y, z, wobble_mm):
+def folia(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, wobble_mm: np.ndarray
+) -> np.ndarray:
     """Distance to the clefts of the cerebellum, shells 5 mm apart round its peduncles; never negative."""
     r = np.sqrt(x * x * 0.7 + (y - 22.0) ** 2 + (z - 18.0) ** 2) + 1.2 * wobble_mm
     return np.abs(np.mod(r, 5.0) - 2.5)
 
 
-def cisterns(x, y, z, widening_mm):
+def cisterns(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, widening_mm: float
+) -> np.ndarray:
     """Suprasellar star, the cisterns round the brainstem, and the cisterna magna."""
     angle = np.arctan2(x, -(y + 9.0))
     star = np.sqrt(x * x + (y + 9.0) ** 2) - (9.5 + 3.5 * np.cos(5.0 * angle))
@@ -97,7 +105,9 @@ def cisterns(x, y, z, widening_mm):
     return np.maximum(distance, -stem)
 
 
-def sylvian_fissures(x, y, z, widening_mm):
+def sylvian_fissures(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, widening_mm: float
+) -> np.ndarray:
     """Each fissure: a cleft from the side of the brain to the insula, and the cleft over the insula."""
     ax = np.abs(x)
     half = 1.0 + 0.45 * widening_mm
@@ -113,7 +123,9 @@ def sylvian_fissures(x, y, z, widening_mm):
     return smooth_min(stem, insula, 1.0)
 
 
-def interhemispheric(x, y, z, wobble_mm):
+def interhemispheric(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, wobble_mm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the two hemispheres are apart: half-thickness, and the fade towards the corpus callosum.
 
     Returns:
@@ -124,7 +136,7 @@ def interhemispheric(x, y, z, wobble_mm):
     return sheet, -callosum
 
 
-def deep_nuclei(x, y, z):
+def deep_nuclei(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Caudate heads, lentiform nuclei and thalami (grey), and the insular cortex."""
     ax = np.abs(x)
     caudate = ellipsoid(ax, y, z, (14.0, -23.0, 62.0), (5.0, 9.0, 10.0))

@@ -25,15 +25,15 @@ class PhantomConfig:
     """Settings of a set; equal settings make equal bytes.
 
     Attributes:
-        patients: how many.
-        slices_per_series: slices from the base of the skull to the vertex.
-        second_series: share of the patients that were scanned a second time, as another study.
-        image_size_px: rows and columns.
-        seed: of everything random.
-        prevalence: share of the patients that have any bleeding, and each kind of bleeding.
-        with_truth: also write a map of the true tissues per slice.
-        least_clot_mm: smallest radius of a bleeding within the brain.
-        median_clot_mm: median radius of those; the place of a bleeding limits it, too.
+        patients: How many.
+        slices_per_series: Slices from the base of the skull to the vertex.
+        second_series: Share of the patients that were scanned a second time, as another study.
+        image_size_px: Rows and columns.
+        seed: Of everything random.
+        prevalence: Share of the patients that have any bleeding, and each kind of bleeding.
+        with_truth: Also write a map of the true tissues per slice.
+        least_clot_mm: Smallest radius of a bleeding within the brain.
+        median_clot_mm: Median radius of those; the place of a bleeding limits it, too.
     """
 
     patients: int = 110
@@ -46,7 +46,7 @@ class PhantomConfig:
     least_clot_mm: float = 2.5
     median_clot_mm: float = 17.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_setting("patients", self.patients, self.patients >= 1, "at least 1")
         check_setting(
             "slices_per_series",
@@ -73,7 +73,7 @@ class PhantomConfig:
             )
         self._check_prevalence()
 
-    def _check_prevalence(self):
+    def _check_prevalence(self) -> None:
         shares = self.prevalence
         if sorted(shares) != sorted(HEMORRHAGE_LABELS):
             names = ", ".join(HEMORRHAGE_LABELS)
@@ -91,7 +91,7 @@ class PhantomConfig:
                 f"({max(kinds):g} to {min(sum(kinds), 1.0):g}). Received: any={shares['any']:g}"
             )
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         return dataclasses.asdict(self)
 
 
@@ -104,7 +104,7 @@ class PatientPlan:
     series: int
 
 
-def plan_patients(config):
+def plan_patients(config: PhantomConfig) -> list[PatientPlan]:
     """Deals the bleedings to the patients so that the asked shares are met as exactly as counts allow.
 
     Returns:
@@ -134,5 +134,5 @@ def plan_patients(config):
     ]
 
 
-def _count(share, config):
+def _count(share: float, config: PhantomConfig) -> int:
     return math.floor(share * config.patients + 0.5)

@@ -17,13 +17,13 @@ _MARGIN = 0.06
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def write_contact_sheet(path, images_dir, rows):
+def write_contact_sheet(path: Path, images_dir: Path, rows: list[dict]) -> None:
     """Writes the sheet: normal levels in two windows, then one line per kind of bleeding, small to large.
 
     Args:
         path: PNG to write.
-        images_dir: folder of the DICOM files.
-        rows: what `patient.make_patient` said of every slice.
+        images_dir: Folder of the DICOM files.
+        rows: What `patient.make_patient` said of every slice.
     """
     normal = _evenly(_normal_series(rows), "level")
     lines = [
@@ -45,7 +45,7 @@ def write_contact_sheet(path, images_dir, rows):
     partial.replace(path)
 
 
-def _normal_series(rows):
+def _normal_series(rows: list[dict]) -> list[dict]:
     """The slices of the first series without any bleeding; all normal slices where there is none."""
     normal = [row for row in rows if not row["labels"]]
     ill = {row["patient"] for row in rows if row["labels"]}
@@ -57,14 +57,16 @@ def _normal_series(rows):
     ]
 
 
-def _evenly(rows, key):
+def _evenly(rows: list[dict], key: str) -> list[dict]:
     ordered = sorted(rows, key=lambda row: (row[key], row["id"]))
     if len(ordered) <= COLUMNS:
         return ordered
     return [ordered[round(k)] for k in np.linspace(0, len(ordered) - 1, COLUMNS)]
 
 
-def _line(title, images_dir, rows, window):
+def _line(
+    title: str, images_dir: Path, rows: list[dict], window: tuple[float, float]
+) -> np.ndarray:
     line = np.zeros((_TILE_PX + 2 * _CAPTION_PX, COLUMNS * _TILE_PX), np.uint8)
     text = (
         f"{title} (level {window[0]:g}, width {window[1]:g})"
@@ -93,7 +95,7 @@ def _line(title, images_dir, rows, window):
     return line
 
 
-def _tile(path, window):
+def _tile(path: Path, window: tuple[float, float]) -> np.ndarray:
     level, width = window
     hu = read_hu(path).astype(np.float32)
     margin = int(_MARGIN * hu.shape[0])
@@ -106,7 +108,7 @@ def _tile(path, window):
     )
 
 
-def read_hu(path):
+def read_hu(path: Path) -> np.ndarray:
     """Hounsfield units of a slice written by `dicom_files`, the intercept fault mended."""
     dataset = pydicom.dcmread(path)
     pixels = dataset.pixel_array.astype(np.int32)

@@ -40,12 +40,12 @@ class SliceHeader:
     storage: str
 
 
-def store(hu, storage):
+def store(hu: np.ndarray, storage: str) -> tuple[np.ndarray, int]:
     """Hounsfield units to stored values.
 
     Args:
-        hu: float array (rows, columns).
-        storage: one of the three kinds of this module.
+        hu: Float array (rows, columns).
+        storage: One of the three kinds of this module.
 
     Returns:
         The uint16 or int16 pixels, and the RescaleIntercept that the file gives for them. That of
@@ -62,17 +62,17 @@ def store(hu, storage):
     return pixels, 0
 
 
-def _field_of_view(size_px):
+def _field_of_view(size_px: int) -> np.ndarray:
     place = np.arange(size_px) - 0.5 * (size_px - 1)
     return place[None, :] ** 2 + place[:, None] ** 2 <= (0.5 * size_px) ** 2
 
 
-def write_slice(path, hu, header):
+def write_slice(path: Path, hu: np.ndarray, header: SliceHeader) -> None:
     """Writes one DICOM file; it appears under its name only when it is whole.
 
     Args:
-        path: where to.
-        hu: float array (rows, columns) in Hounsfield units.
+        path: Where to.
+        hu: Float array (rows, columns) in Hounsfield units.
         header: `SliceHeader`.
     """
     pixels, intercept = store(hu, header.storage)
@@ -111,7 +111,7 @@ def write_slice(path, hu, header):
     os.replace(partial, path)
 
 
-def _file_meta(header):
+def _file_meta(header: SliceHeader) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = header.slice_id

@@ -1,10 +1,12 @@
 """Bleedings inside the head: random solids whose shape and place make their kind."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_prep.phantoms.head_ct import skull
+from data_prep.phantoms.head_ct.anatomy import Fields, Points
 from data_prep.phantoms.head_ct.shapes import ellipsoid, smooth_max, step
 
 DEEP, LOBAR, SUBTENTORIAL = "deep", "lobar", "subtentorial"
@@ -18,15 +20,15 @@ class Hemorrhage:
     """One bleeding.
 
     Attributes:
-        kind: the label it makes positive.
-        location: deep, lobar or subtentorial, where the slice does not say otherwise.
-        space: what it fills.
-        hu: its mean radiodensity.
-        distance: function of `anatomy.Fields` giving the signed distance in mm, negative inside.
-        center_mm: its middle in head coordinates.
-        push_mm: how far it displaces the brain near it.
-        oedema_mm: width of the dark rim.
-        edge_mm: softness of its border.
+        kind: The label it makes positive.
+        location: Deep, lobar or subtentorial, where the slice does not say otherwise.
+        space: What it fills.
+        hu: Its mean radiodensity.
+        distance: Function of `anatomy.Fields` giving the signed distance in mm, negative inside.
+        center_mm: Its middle in head coordinates.
+        push_mm: How far it displaces the brain near it.
+        oedema_mm: Width of the dark rim.
+        edge_mm: Softness of its border.
     """
 
     kind: str
@@ -40,13 +42,13 @@ class Hemorrhage:
     edge_mm: float = 0.0
 
 
-def mass_effect(hemorrhages):
+def mass_effect(hemorrhages: list[Hemorrhage]) -> Callable | None:
     """The displacement of the brain by the bleedings, as a function of x, y, z in mm; None without any."""
     pushing = [h for h in hemorrhages if h.push_mm > 0.0]
     if not pushing:
         return None
 
-    def shift(x, y, z):
+    def shift(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> list[np.ndarray]:
         total = [np.zeros_like(x) for _ in range(3)]
         for h in pushing:
             inward = np.array([0.0, 0.0, 55.0]) - np.array(h.center_mm)
@@ -65,7 +67,7 @@ def mass_effect(hemorrhages):
     return shift
 
 
-def _on_ray(direction, radial):
+def _on_ray(direction: tuple[float, ...], radial: float) -> tuple[float, ...]:
     """The point of a ray from the middle of the cranium at radial place `radial` (1 is the inner table)."""
     direction = np.asarray(direction, np.float32) / np.linalg.norm(direction)
     reach = 0.5
@@ -78,18 +80,20 @@ def _on_ray(direction, radial):
     return tuple(float(v) for v in p)
 
 
-def _convexity_direction(rng, low=-0.25, high=0.8):
+def _convexity_direction(
+    rng: np.random.Generator, low: float = -0.25, high: float = 0.8
+) -> tuple[float, ...]:
     """A direction to the side of the head, seldom straight to the front or back."""
     side = rng.choice((-1.0, 1.0))
     angle = np.clip(rng.normal(0.1, 0.5), -1.1, 1.1)
     return side * np.cos(angle), np.sin(angle) * 1.2, rng.uniform(low, high)
 
 
-def _blood_hu(rng):
+def _blood_hu(rng: np.random.Generator) -> float:
     return float(rng.uniform(62.0, 80.0))
 
 
-def _radius2(points, center):
+def _radius2(points: Points, center: tuple[float, ...]) -> np.ndarray:
     return (
         (points.x - center[0]) ** 2
         + (points.y - center[1]) ** 2
@@ -97,13 +101,13 @@ def _radius2(points, center):
     )
 
 
-def epidural(rng):
+def epidural(rng: np.random.Generator) -> Hemorrhage:
     """A biconvex lens between the inner table and the dura."""
     center = _on_ray(_convexity_direction(rng), 1.0)
     radius = float(np.clip(rng.lognormal(np.log(34.0), 0.25), 12.0, 50.0))
     thickness = float(radius * rng.uniform(0.45, 0.75))
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         bulge = thickness * (1.0 - _radius2(fields.points, center) / radius**2)
         depth = -fields.mm["cavity"]
         return smooth_max((depth - bulge) * 0.85, -fields.mm["fossa"], 1.0)
@@ -113,7 +117,7 @@ def epidural(rng):
     )
 
 
-def subdural(rng):
+def subdural(rng: np.random.Generator) -> Hemorrhage:
     """A crescent over one hemisphere, or a band along the falx."""
     if rng.random() < 0.2:
         return _parafalcine(rng)
@@ -122,7 +126,7 @@ def subdural(rng):
     thickness = float(np.clip(rng.lognormal(np.log(10.5), 0.4), 2.5, 20.0))
     side = np.sign(center[0])
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         r = np.sqrt(_radius2(fields.points, center))
         layer = (
             thickness * (step(radius * 0.75 - r, radius * 0.6) + 0.06 * fields.noise[3])
@@ -138,7 +142,7 @@ def subdural(rng):
     )
 
 
-def _parafalcine(rng):
+def _parafalcine(rng: np.random.Generator) -> Hemorrhage:
     center = (
         0.0,
         float(rng.choice((-62.0, 55.0)) + rng.uniform(-8.0, 8.0)),
@@ -148,7 +152,7 @@ def _parafalcine(rng):
     thickness = float(rng.uniform(3.0, 7.0))
     side = float(rng.choice((-1.0, 1.0)))
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         r = np.sqrt(_radius2(fields.points, center))
         layer = thickness * (step(radius - r, 14.0) + 0.1 * fields.noise[3])
         across = side * fields.mm["middle"]
@@ -158,7 +162,7 @@ def _parafalcine(rng):
     return Hemorrhage("subdural", LOBAR, CAVITY, _blood_hu(rng), distance, center)
 
 
-def subarachnoid(rng):
+def subarachnoid(rng: np.random.Generator) -> Hemorrhage:
     """Blood in the sulci of a part of the convexity, or in the basal cisterns and Sylvian fissures."""
     if rng.random() < 0.45:
         center = (float(rng.normal(0.0, 10.0)), -6.0, 36.0)
@@ -169,7 +173,7 @@ def subarachnoid(rng):
         radius = float(rng.uniform(32.0, 60.0))
         stretch = 1.0
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         p = fields.points
         r2 = (
             (p.x - center[0]) ** 2
@@ -189,13 +193,15 @@ def subarachnoid(rng):
     )
 
 
-def intraparenchymal(rng, least_mm=2.5, median_mm=17.0):
+def intraparenchymal(
+    rng: np.random.Generator, least_mm: float = 2.5, median_mm: float = 17.0
+) -> Hemorrhage:
     """An irregular clot in the brain with a rim of oedema: deep, lobar or below the tentorium.
 
     Args:
-        rng: generator.
-        least_mm: smallest radius, unless its place is narrower.
-        median_mm: median of the radii, before the place limits them.
+        rng: Generator.
+        least_mm: Smallest radius, unless its place is narrower.
+        median_mm: Median of the radii, before the place limits them.
     """
     place = rng.choice((DEEP, LOBAR, SUBTENTORIAL), p=(0.45, 0.38, 0.17))
     side = float(rng.choice((-1.0, 1.0)))
@@ -222,7 +228,7 @@ def intraparenchymal(rng, least_mm=2.5, median_mm=17.0):
     stretch = rng.uniform(0.8, 1.25, 3)
     roughness = float(rng.uniform(0.06, 0.14)) * radius
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         p = fields.points
         solid = ellipsoid(p.x, p.y, p.z, center, tuple(radius * stretch))
         solid = solid + roughness * (fields.noise[0] + 0.6 * fields.noise[3])
@@ -242,12 +248,12 @@ def intraparenchymal(rng, least_mm=2.5, median_mm=17.0):
     )
 
 
-def intraventricular(rng):
+def intraventricular(rng: np.random.Generator) -> Hemorrhage:
     """Blood settled in the dependent parts of the ventricles, sometimes a cast of one side and the middle."""
     level = float(np.clip(rng.normal(42.0, 12.0), 5.0, 58.0))
     cast_side = float(rng.choice((-1.0, 1.0))) if rng.random() < 0.5 else 0.0
 
-    def distance(fields):
+    def distance(fields: Fields) -> np.ndarray:
         settled = level - fields.points.down + 1.0 * fields.noise[3]
         if cast_side:
             settled = np.minimum(settled, -1.0 - cast_side * fields.warped.x)

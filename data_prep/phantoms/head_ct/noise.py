@@ -16,12 +16,17 @@ class NoiseVolume:
     it: bilinear within two neighbouring tiles, linear between them.
 
     Args:
-        rng: source of randomness.
-        wavelengths_mm: central wavelength of each of the four fields.
-        bandwidth: relative width of the ring of wavenumbers, per field.
+        rng: Source of randomness.
+        wavelengths_mm: Central wavelength of each of the four fields.
+        bandwidth: Relative width of the ring of wavenumbers, per field.
     """
 
-    def __init__(self, rng, wavelengths_mm, bandwidth):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        wavelengths_mm: tuple[float, ...],
+        bandwidth: tuple[float, ...],
+    ):
         step = PERIOD_MM / CELLS
         frequency = np.fft.fftfreq(CELLS, step)
         half = np.fft.rfftfreq(CELLS, step)
@@ -52,7 +57,7 @@ class NoiseVolume:
             )
         )
 
-    def sample(self, x, y, z):
+    def sample(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> list[np.ndarray]:
         """Interpolates the four fields at points in mm; `x`, `y`, `z` are float32 of one 2D shape.
 
         Returns:
@@ -69,7 +74,9 @@ class NoiseVolume:
         values = lower + (upper - lower) * fraction
         return [np.ascontiguousarray(values[..., channel]) for channel in range(4)]
 
-    def _tile_lookup(self, column, row, tile):
+    def _tile_lookup(
+        self, column: np.ndarray, row: np.ndarray, tile: np.ndarray
+    ) -> np.ndarray:
         tile_row = np.floor(tile / _TILES_PER_ROW)
         tile_column = tile - tile_row * _TILES_PER_ROW
         return cv2.remap(

@@ -8,8 +8,10 @@ import numpy as np
 
 from data_prep.phantoms.head_ct import dicom_files, hemorrhage
 from data_prep.phantoms.head_ct.anatomy import Head
-from data_prep.phantoms.head_ct.config import KINDS
-from data_prep.phantoms.head_ct.scanner import Acquisition, scan
+from data_prep.phantoms.head_ct.config import KINDS, PatientPlan, PhantomConfig
+from data_prep.phantoms.head_ct.dicom_files import SliceHeader
+from data_prep.phantoms.head_ct.hemorrhage import Hemorrhage
+from data_prep.phantoms.head_ct.scanner import Acquisition, SliceImage, scan
 from data_prep.phantoms.head_ct.tissues import TRUTH
 
 IMAGES = "stage_2_train"
@@ -25,7 +27,7 @@ _SEED_STRIDE = 0xD1B54A32D
 _SCRAMBLE = 0x9E3779B97
 
 
-def identifier(number, seed, digits):
+def identifier(number: int, seed: int, digits: int) -> str:
     """A pseudonym as RSNA's: `ID_` and hexadecimal digits, different for different numbers."""
     bits = 4 * digits
     # Each of these steps maps different numbers to different numbers.
@@ -36,13 +38,15 @@ def identifier(number, seed, digits):
     return f"ID_{value:0{digits}x}"
 
 
-def make_patient(output_dir, config, plan):
+def make_patient(
+    output_dir: Path, config: PhantomConfig, plan: PatientPlan
+) -> list[dict]:
     """Writes all slices of one patient.
 
     Args:
-        output_dir: folder of the set.
+        output_dir: Folder of the set.
         config: `PhantomConfig`.
-        plan: the patient's `PatientPlan`.
+        plan: The patient's `PatientPlan`.
 
     Returns:
         A list of dicts, one per slice: `id`, `patient` and `series` (their numbers), `level` (0 lowest to 1
@@ -78,7 +82,7 @@ def make_patient(output_dir, config, plan):
     return rows
 
 
-def _bleeding(kind, config, rng):
+def _bleeding(kind: str, config: PhantomConfig, rng: np.random.Generator) -> Hemorrhage:
     sizes = (
         (config.least_clot_mm, config.median_clot_mm)
         if kind == "intraparenchymal"
@@ -87,7 +91,13 @@ def _bleeding(kind, config, rng):
     return hemorrhage.KINDS[kind](rng, *sizes)
 
 
-def _header(config, plan, series, index, acquisition):
+def _header(
+    config: PhantomConfig,
+    plan: PatientPlan,
+    series: int,
+    index: int,
+    acquisition: Acquisition,
+) -> SliceHeader:
     number = plan.number * _PATIENT_STRIDE + series * _SERIES_STRIDE
     return dicom_files.SliceHeader(
         slice_id=identifier(number + index, config.seed, 9),
@@ -103,7 +113,9 @@ def _header(config, plan, series, index, acquisition):
     )
 
 
-def _findings(image, bleedings, spacing_mm):
+def _findings(
+    image: SliceImage, bleedings: list[Hemorrhage], spacing_mm: float
+) -> dict:
     shown, areas = {}, {}
     for kind in KINDS:
         share = image.shares.get(kind)
@@ -121,7 +133,7 @@ def _findings(image, bleedings, spacing_mm):
     return {"areas_mm2": areas, "labels": labels, "location": location}
 
 
-def _write_truth(path, shares):
+def _write_truth(path: Path, shares: dict[str, np.ndarray]) -> None:
     names = [name for name, share in shares.items() if share is not None]
     most = np.argmax(np.stack([shares[name] for name in names]), axis=0)
     image = np.array([TRUTH[name] for name in names], np.uint8)[most]

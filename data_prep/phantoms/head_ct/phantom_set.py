@@ -8,7 +8,12 @@ from tqdm import tqdm
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.phantoms.folder import PROGRESS_DIR, PhantomFolder
-from data_prep.phantoms.head_ct.config import KINDS, PhantomConfig, plan_patients
+from data_prep.phantoms.head_ct.config import (
+    KINDS,
+    PatientPlan,
+    PhantomConfig,
+    plan_patients,
+)
 from data_prep.phantoms.head_ct.contact_sheet import write_contact_sheet
 from data_prep.phantoms.head_ct.patient import IMAGES, TRUTH_MAPS, make_patient
 from data_prep.phantoms.workers import draw_all
@@ -25,20 +30,25 @@ _DUPLICATED_SLICES = 4
 logger = logging.getLogger(__name__)
 
 
-def make(output_dir, config=None, workers=None, overwrite=False):
+def make(
+    output_dir: str | Path,
+    config: PhantomConfig | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> dict:
     """Makes the set, or what is missing of it.
 
     Args:
-        output_dir: folder for the set: new, empty, or left by an earlier run with the same settings.
+        output_dir: Folder for the set: new, empty, or left by an earlier run with the same settings.
         config: `PhantomConfig`; None for the default.
-        workers: number of processes; None for one per core. It does not change what is written.
-        overwrite: throw away a set made with other settings.
+        workers: Number of processes; None for one per core. It does not change what is written.
+        overwrite: Throw away a set made with other settings.
 
     Returns:
         The summary that `phantom.json` holds.
 
     Raises:
-        UserError: the folder holds something else, or a set made with other settings; or a process died.
+        UserError: If the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomConfig()
     contents = (LABELS_FILE, LOCATIONS_FILE, CONTACT_SHEET_FILE, IMAGES, TRUTH_MAPS)
@@ -59,7 +69,9 @@ def make(output_dir, config=None, workers=None, overwrite=False):
     return folder.finish(_counts(rows))
 
 
-def _make_patients(output_dir, config, workers):
+def _make_patients(
+    output_dir: Path, config: PhantomConfig, workers: int | None
+) -> list[dict]:
     plans = plan_patients(config)
     reports = {
         plan.number: output_dir / PROGRESS_DIR / f"{plan.number}.json" for plan in plans
@@ -80,14 +92,14 @@ def _make_patients(output_dir, config, workers):
     return sorted(rows, key=lambda row: row["id"])
 
 
-def _make_and_report(job):
+def _make_and_report(job: tuple[Path, PhantomConfig, PatientPlan, Path]) -> int:
     output_dir, config, plan, report = job
     rows = make_patient(output_dir, config, plan)
     write_atomically(report, json.dumps(rows))
     return len(rows)
 
 
-def _write_labels(path, rows):
+def _write_labels(path: Path, rows: list[dict]) -> None:
     """RSNA's label table: six rows per slice, with some slices given twice."""
     table = []
     for row in [*rows, *rows[:_DUPLICATED_SLICES]]:
@@ -96,7 +108,7 @@ def _write_labels(path, rows):
     write_csv(path, ("ID", "Label"), table)
 
 
-def _counts(rows):
+def _counts(rows: list[dict]) -> dict:
     positives = {kind: sum(kind in row["labels"] for row in rows) for kind in KINDS}
     positives["any"] = sum(bool(row["labels"]) for row in rows)
     return {

@@ -1,12 +1,13 @@
 """The scanner: pose, gantry tilt, slice thickness, head holder, blur and noise; from a head to HU images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from data_prep.phantoms.head_ct.anatomy import Points
-from data_prep.phantoms.head_ct.hemorrhage import mass_effect
+from data_prep.phantoms.head_ct.anatomy import Head, Points
+from data_prep.phantoms.head_ct.hemorrhage import Hemorrhage, mass_effect
 from data_prep.phantoms.head_ct.shapes import inside
 from data_prep.phantoms.head_ct.tissues import AIR_HU, Canvas, Painter
 
@@ -17,7 +18,7 @@ _CENTER_LEVEL_MM = 45.0
 LOWEST_MM, HIGHEST_MM = 6.0, 98.0
 
 
-def _rotation(axis, degrees):
+def _rotation(axis: int, degrees: float) -> np.ndarray:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     i, j = [k for k in range(3) if k != axis]
     matrix = np.eye(3)
@@ -41,7 +42,7 @@ class Acquisition:
     table_mm: np.ndarray
 
     @classmethod
-    def draw(cls, rng, size_px, slices):
+    def draw(cls, rng: np.random.Generator, size_px: int, slices: int) -> "Acquisition":
         tilt = float(rng.choice((0.0, rng.uniform(4.0, 20.0)), p=(0.35, 0.65)))
         # The gantry is tilted to follow the base of the skull of a head that lies at that angle.
         pitch = -tilt + float(np.clip(rng.normal(0.0, 3.0), -6, 6))
@@ -64,25 +65,27 @@ class Acquisition:
         )
 
     @property
-    def orientation(self):
+    def orientation(self) -> np.ndarray:
         """Row and column directions of the slices in patient coordinates (PS3.3 C.7.6.2.1.1)."""
         t = np.radians(self.tilt_degrees)
         return np.array([[1.0, 0.0, 0.0], [0.0, np.cos(t), -np.sin(t)]])
 
-    def corner_mm(self, index):
+    def corner_mm(self, index: int) -> np.ndarray:
         """The centre of the first pixel of a slice in patient coordinates."""
         middle = 0.5 * (self.size_px - 1) * self.spacing_mm
         center = np.array([0.0, 0.0, self.table_mm[index] - _CENTER_LEVEL_MM])
         return center - middle * self.orientation.sum(axis=0)
 
-    def plane(self, index, offset_mm, step_px, box):
+    def plane(
+        self, index: int, offset_mm: float, step_px: int, box: tuple[slice, slice]
+    ) -> Points:
         """The points of a plane parallel to a slice, on a grid of `step_px` pixels.
 
         Args:
-            index: which slice.
-            offset_mm: along the slice's normal.
-            step_px: pixels per grid point.
-            box: row and column slices of the part of the image that is wanted.
+            index: Which slice.
+            offset_mm: Along the slice's normal.
+            step_px: Pixels per grid point.
+            box: Row and column slices of the part of the image that is wanted.
 
         Returns:
             `Points` in head coordinates.
@@ -114,10 +117,10 @@ class SliceImage:
     """One slice.
 
     Attributes:
-        hu: as scanned.
-        shares: how much of each pixel each tracked tissue fills (0..1), before blur and noise; None for one
+        hu: As scanned.
+        shares: How much of each pixel each tracked tissue fills (0..1), before blur and noise; None for one
             that is not there.
-        below_tentorium: which pixels are in the posterior fossa, in the middle of the slice's thickness.
+        below_tentorium: Which pixels are in the posterior fossa, in the middle of the slice's thickness.
     """
 
     hu: np.ndarray
@@ -125,16 +128,23 @@ class SliceImage:
     below_tentorium: np.ndarray
 
 
-def scan(head, hemorrhages, acquisition, index, rng, tracked):
+def scan(
+    head: Head,
+    hemorrhages: list[Hemorrhage],
+    acquisition: Acquisition,
+    index: int,
+    rng: np.random.Generator,
+    tracked: Sequence[str] | None,
+) -> SliceImage:
     """Images one slice of a head.
 
     Args:
         head: `anatomy.Head`.
-        hemorrhages: its bleedings.
+        hemorrhages: Its bleedings.
         acquisition: `Acquisition` of the series.
-        index: which slice of the series, from the lowest.
-        rng: source of the noise.
-        tracked: names of the tissues whose shares are wanted; None for all.
+        index: Which slice of the series, from the lowest.
+        rng: Source of the noise.
+        tracked: Names of the tissues whose shares are wanted; None for all.
 
     Returns:
         A `SliceImage` of float32 HU.
@@ -168,7 +178,7 @@ def scan(head, hemorrhages, acquisition, index, rng, tracked):
     return SliceImage(hu, background.shares, below_tentorium)
 
 
-def _head_box(head, acquisition, index):
+def _head_box(head: Head, acquisition: Acquisition, index: int) -> tuple[slice, slice]:
     """Row and column slices, of even bounds, that hold the head with some room."""
     whole = (slice(0, acquisition.size_px), slice(0, acquisition.size_px))
     near = head.outline(acquisition.plane(index, 0.0, _OUTLINE_STEP_PX, whole)) < 0.0
@@ -183,7 +193,7 @@ def _head_box(head, acquisition, index):
     return tuple(bounds)
 
 
-def _paint_holder(canvas, acquisition):
+def _paint_holder(canvas: Canvas, acquisition: Acquisition) -> None:
     """A U-shaped shell of plastic and foam under the back of the head."""
     middle = 0.5 * (acquisition.size_px - 1)
     place = ((np.arange(acquisition.size_px) - middle) * acquisition.spacing_mm).astype(
@@ -203,7 +213,7 @@ def _paint_holder(canvas, acquisition):
     )
 
 
-def _dark_band(points):
+def _dark_band(points: Points) -> np.ndarray:
     """Beam hardening: the dark band between the petrous bones, in HU to take away."""
     across = (
         ((points.y - 8.0) / 13.0) ** 2
@@ -213,7 +223,9 @@ def _dark_band(points):
     return 9.0 * np.exp(-across)
 
 
-def _noise(rng, acquisition, level_mm):
+def _noise(
+    rng: np.random.Generator, acquisition: Acquisition, level_mm: float
+) -> np.ndarray:
     """Noise with the grain of a soft kernel, stronger low in the head, where more bone is in the way."""
     size = (acquisition.size_px, acquisition.size_px)
     white = rng.standard_normal(size, dtype=np.float32)

@@ -22,7 +22,9 @@ _LOWER_HEIGHT_MM = 120.0
 BASE_TOP_MM = 52.0
 
 
-def cranium(x, y, z):
+def cranium(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The inner table as if the cranium had no floor.
 
     Returns:
@@ -43,7 +45,7 @@ def cranium(x, y, z):
     return (f - 1.0) / slope, f
 
 
-def floor_height(x, y):
+def floor_height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the skull base: anterior fossa, sphenoid wings, sella, petrous ridges, posterior fossa."""
     ax = np.abs(x)
     wing = y + 28.0 + 0.25 * ax
@@ -66,14 +68,14 @@ def floor_height(x, y):
     return np.maximum(height, 4.0 + 20.0 * ridge)
 
 
-def petrous_bone(x, y, z):
+def petrous_bone(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The pyramids and the mastoid, where the base is thick bone."""
     ax = np.abs(x)
     pyramid = cone(ax, y, z, (14.0, 2.0, 10.0), (60.0, 24.0, 8.0), 8.0, 17.0)
     return pyramid
 
 
-def orbits(x, y, z):
+def orbits(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
     """Orbit (a cone of fat), globe, lens, and the optic nerve with the two straight muscles beside it."""
     ax = np.abs(x)
     fat = cone(ax, y, z, (15.0, -36.0, 18.0), (33.0, -76.0, 12.0), 4.0, 17.5)
@@ -85,11 +87,13 @@ def orbits(x, y, z):
     return fat, globe, lens, np.minimum(nerve, np.minimum(medial, lateral))
 
 
-def air_spaces(x, y, z, cells):
+def air_spaces(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, cells: np.ndarray
+) -> np.ndarray:
     """Ethmoid and sphenoid sinuses, nasal cavity, frontal sinus, mastoid cells and ear canals.
 
     Args:
-        cells: a random field of short wavelength, which cuts the septa between the air cells.
+        cells: A random field of short wavelength, which cuts the septa between the air cells.
     """
     ax = np.abs(x)
     septa = 0.9 - 2.6 * np.abs(cells)
@@ -108,12 +112,14 @@ def air_spaces(x, y, z, cells):
     return np.minimum(np.minimum(air, frontal_sinus(x, y, z)), nose)
 
 
-def frontal_sinus(x, y, z):
+def frontal_sinus(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The two air spaces in the frontal bone above the nose."""
     return ellipsoid(np.abs(x - 1.0), y, z, (9.0, -86.5, 33.0), (8.0, 4.0, 10.0))
 
 
-def scalp_thickness(x, y, z, noise):
+def scalp_thickness(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, noise: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Scalp, with the temporal muscles low on the sides and the neck muscles low at the back."""
     temporal = np.exp(-(((y + 28.0) / 20.0) ** 2) - ((z - 18.0) / 26.0) ** 2) * step(
         np.abs(x) - 40.0, 20.0

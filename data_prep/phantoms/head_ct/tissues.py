@@ -1,11 +1,14 @@
 """Paints the tissues of one plane in Hounsfield units from the fields of the anatomy, with soft edges."""
 
 import copy
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from data_prep.phantoms.head_ct import hemorrhage as bleeding
+from data_prep.phantoms.head_ct.anatomy import Fields, Head
+from data_prep.phantoms.head_ct.hemorrhage import Hemorrhage
 from data_prep.phantoms.head_ct.shapes import inside
 
 AIR_HU = -1000.0
@@ -34,18 +37,18 @@ class Canvas:
     """An image in HU that tissues are painted on, each over the ones before.
 
     Args:
-        hu: what is there before, float32 (rows, columns); it is painted over.
-        tracked: names of the tissues whose visible share per pixel is wanted, or None for all of `TRUTH`.
+        hu: What is there before, float32 (rows, columns); it is painted over.
+        tracked: Names of the tissues whose visible share per pixel is wanted, or None for all of `TRUTH`.
     """
 
-    def __init__(self, hu, tracked=None):
+    def __init__(self, hu: np.ndarray, tracked: Sequence[str] | None = None):
         self.hu = hu
         self.shares = {} if tracked is None else {name: None for name in tracked}
         self._all = tracked is None
         if self._all:
             self.shares["air"] = np.ones_like(hu)
 
-    def paint(self, tissue, share, hu):
+    def paint(self, tissue: str, share: np.ndarray, hu: float | np.ndarray) -> None:
         """Covers `share` (0..1 per pixel) of what is there with `tissue` of `hu` (number or image)."""
         for name, seen in self.shares.items():
             if seen is not None:
@@ -55,7 +58,7 @@ class Canvas:
             self.shares[tissue] = share if before is None else before + share
         self.hu += share * (hu - self.hu)
 
-    def part(self, box):
+    def part(self, box: tuple[slice, slice]) -> "Canvas":
         """A copy of the part of the canvas in `box` (row and column slices)."""
         part = copy.copy(self)
         part.hu = self.hu[box].copy()
@@ -65,7 +68,7 @@ class Canvas:
         }
         return part
 
-    def replace(self, box, parts):
+    def replace(self, box: tuple[slice, slice], parts: "list[Canvas]") -> None:
         """Puts the mean of `parts`, canvases of the same size, into `box`."""
         self.hu[box] = sum(part.hu for part in parts) / len(parts)
         for name in dict.fromkeys(name for part in parts for name in part.shares):
@@ -83,30 +86,32 @@ class Painter:
 
     Args:
         fields: `anatomy.Fields` on a coarser grid over the same area.
-        shape: rows and columns of the image.
-        edge_mm: width of the soft edges, about one pixel.
+        shape: Rows and columns of the image.
+        edge_mm: Width of the soft edges, about one pixel.
     """
 
-    def __init__(self, fields, shape, edge_mm):
+    def __init__(self, fields: Fields, shape: tuple[int, int], edge_mm: float):
         self._mm = fields.mm
         self._noise = fields.noise
         self._size = (shape[1], shape[0])
         self._edge = edge_mm
         self._fine = {}
 
-    def fine(self, name):
+    def fine(self, name: str) -> np.ndarray:
         """A field at the image's resolution."""
         if name not in self._fine:
             self._fine[name] = self.enlarge(self._mm[name])
         return self._fine[name]
 
-    def enlarge(self, field):
+    def enlarge(self, field: np.ndarray) -> np.ndarray:
         return cv2.resize(field, self._size, interpolation=cv2.INTER_LINEAR)
 
-    def within(self, distance):
+    def within(self, distance: np.ndarray) -> np.ndarray:
         return inside(distance, self._edge)
 
-    def paint(self, canvas, head, hemorrhages, fields):
+    def paint(
+        self, canvas: Canvas, head: Head, hemorrhages: list[Hemorrhage], fields: Fields
+    ) -> None:
         """Paints scalp, skull, base, brain and bleedings, in this order."""
         self._texture = self.enlarge(self._noise[3])
         self._paint_scalp(canvas)
@@ -115,13 +120,13 @@ class Painter:
             self._paint_base(canvas, head)
         self._paint_brain(canvas, head, hemorrhages, fields)
 
-    def _paint_scalp(self, canvas):
+    def _paint_scalp(self, canvas: Canvas) -> None:
         skin = self.fine("skin")
         canvas.paint("skin and muscle", self.within(skin), 40.0)
         canvas.paint("fat", self.within(skin + 2.0), -92.0 + 8.0 * self._texture)
         canvas.paint("skin and muscle", self.within(self.fine("muscle")), 52.0)
 
-    def _paint_skull(self, canvas, head):
+    def _paint_skull(self, canvas: Canvas, head: Head) -> None:
         table, dome = self.fine("table"), self.fine("dome")
         canvas.paint("bone", self.within(table), head.bone_hu + 60.0 * self._texture)
         diploe = np.maximum(table + 1.7, 1.5 - dome)
@@ -129,7 +134,7 @@ class Painter:
             "bone", self.within(diploe), 0.5 * head.bone_hu + 90.0 * self._texture
         )
 
-    def _paint_base(self, canvas, head):
+    def _paint_base(self, canvas: Canvas, head: Head) -> None:
         below = np.maximum(self.fine("dome") + 1.5, 3.0 - self.fine("floor"))
         soft = np.maximum(below, -self.fine("petrous"))
         canvas.paint("skin and muscle", self.within(soft), 48.0 + 10.0 * self._texture)
@@ -164,7 +169,9 @@ class Painter:
             -960.0,
         )
 
-    def _paint_brain(self, canvas, head, hemorrhages, fields):
+    def _paint_brain(
+        self, canvas: Canvas, head: Head, hemorrhages: list[Hemorrhage], fields: Fields
+    ) -> None:
         cavity = self.within(self.fine("cavity"))
         pia, sulci = self.fine("pia"), np.abs(self.fine("sulci"))
         middle, limit = np.abs(self.fine("middle")), self.fine("middle_limit")
@@ -219,7 +226,14 @@ class Painter:
             blood,
         )
 
-    def _paint_dura(self, canvas, cavity, middle, limit, fossa):
+    def _paint_dura(
+        self,
+        canvas: Canvas,
+        cavity: np.ndarray,
+        middle: np.ndarray,
+        limit: np.ndarray,
+        fossa: np.ndarray,
+    ) -> None:
         falx = np.maximum(middle - 0.55, np.maximum(limit + 4.0, -fossa))
         canvas.paint("dura", cavity * self.within(falx), 56.0)
         depth = -self.fine("cavity")
@@ -229,7 +243,14 @@ class Painter:
             tent = np.maximum(np.abs(fossa) - 0.7, -self.fine("incisura"))
             canvas.paint("dura", cavity * self.within(tent) * 0.9, 52.0)
 
-    def _paint_blood(self, canvas, cavity, subarachnoid, ventricles, blood):
+    def _paint_blood(
+        self,
+        canvas: Canvas,
+        cavity: np.ndarray,
+        subarachnoid: np.ndarray,
+        ventricles: np.ndarray,
+        blood: list[tuple[Hemorrhage, np.ndarray]],
+    ) -> None:
         room = {
             bleeding.CAVITY: cavity,
             bleeding.SUBARACHNOID_SPACE: subarachnoid,

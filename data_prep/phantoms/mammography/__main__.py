@@ -1,5 +1,6 @@
 """The program that makes a set of phantom mammograms."""
 
+import argparse
 import logging
 import sys
 
@@ -11,7 +12,7 @@ from keras_medformers.support.command_line import run
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Makes the set that the arguments ask for and says what it holds."""
     args = _parser().parse_args(argv)
     config = PhantomMammographyConfig(
@@ -40,7 +41,7 @@ def main(argv=None):
         )
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     default = PhantomMammographyConfig()
     parser = start_parser(
         "data_prep.phantom_mammography",

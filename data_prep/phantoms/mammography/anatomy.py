@@ -22,9 +22,9 @@ class Breast:
     """What both views of a breast have in common.
 
     Attributes:
-        depth_mm: from the chest wall to the nipple.
-        half_height_mm: of the compressed breast.
-        density: from 0, fatty, to 1, dense.
+        depth_mm: From the chest wall to the nipple.
+        half_height_mm: Of the compressed breast.
+        density: From 0, fatty, to 1, dense.
     """
 
     depth_mm: float
@@ -37,10 +37,10 @@ class Outline:
     """Where the breast is in one view.
 
     Attributes:
-        inside_mm: distance from the skin, 0 in air; float32 (rows, columns).
-        muscle: share of muscle, 0 to 1, likewise.
-        nipple: its x and y in pixels.
-        span: first and last row of the breast at the chest wall.
+        inside_mm: Distance from the skin, 0 in air; float32 (rows, columns).
+        muscle: Share of muscle, 0 to 1; float32 (rows, columns).
+        nipple: Its x and y in pixels.
+        span: First and last row of the breast at the chest wall.
     """
 
     inside_mm: np.ndarray
@@ -49,12 +49,12 @@ class Outline:
     span: tuple
 
 
-def draw_breast(rng):
+def draw_breast(rng: np.random.Generator) -> Breast:
     """A breast like other women's; her two breasts differ little, see `like`."""
     return Breast(rng.uniform(75, 125), rng.uniform(72, 98), rng.beta(1.6, 1.8))
 
 
-def like(breast, rng):
+def like(breast: Breast, rng: np.random.Generator) -> Breast:
     """The other breast of the same woman."""
     return Breast(
         breast.depth_mm * rng.uniform(0.95, 1.05),
@@ -63,7 +63,13 @@ def like(breast, rng):
     )
 
 
-def outline(breast, view, shape, spacing_mm, rng):
+def outline(
+    breast: Breast,
+    view: str,
+    shape: tuple[int, int],
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> Outline:
     """Draws the outline of a breast in a view, "CC" or "MLO"."""
     rows, columns = shape
     depth, half = breast.depth_mm / spacing_mm, breast.half_height_mm / spacing_mm
@@ -107,7 +113,7 @@ def outline(breast, view, shape, spacing_mm, rng):
     )
 
 
-def _muscle(shape, rng):
+def _muscle(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Share of the pectoral muscle: a triangle in the upper corner, its edge slightly convex."""
     rows, columns = shape
     reach, down = columns * rng.uniform(0.22, 0.34), rows * rng.uniform(0.42, 0.62)
@@ -118,7 +124,13 @@ def _muscle(shape, rng):
     return 1 - smooth_step(x, edge - 0.006 * columns, edge + 0.006 * columns)
 
 
-def tissue(breast, shape, outlined, spacing_mm, rng):
+def tissue(
+    breast: Breast,
+    shape: tuple[int, int],
+    outlined: Outline,
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Brightness of a breast without findings; float32 (rows, columns), 0 in air.
 
     Glandular tissue lies between nipple and chest wall, in streaks that run to the nipple, in as many places
@@ -146,7 +158,14 @@ def tissue(breast, shape, outlined, spacing_mm, rng):
     return np.where(inside > 0, np.maximum(level, 0.02), 0).astype(np.float32)
 
 
-def _gland(breast, shape, outlined, polar, spacing_mm, rng):
+def _gland(
+    breast: Breast,
+    shape: tuple[int, int],
+    outlined: Outline,
+    polar: tuple[np.ndarray, np.ndarray],
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Share of glandular tissue, 0 to 1."""
     y, x = _rows_and_columns(shape)
     nipple_x, nipple_y = outlined.nipple
@@ -167,7 +186,9 @@ def _gland(breast, shape, outlined, polar, spacing_mm, rng):
     return smooth_step(height, -0.3, 1.05) * fat_under_skin * (1 - outlined.muscle)
 
 
-def _around_nipple(shape, outlined):
+def _around_nipple(
+    shape: tuple[int, int], outlined: Outline
+) -> tuple[np.ndarray, np.ndarray]:
     """Angle, as a share of a turn, and distance of every pixel from a point in front of the nipple."""
     y, x = _rows_and_columns(shape)
     away_x, away_y = np.broadcast_arrays(
@@ -179,14 +200,19 @@ def _around_nipple(shape, outlined):
     return np.mod(angle / np.float32(2 * np.pi) + np.float32(0.5), 1), distance
 
 
-def _towards_nipple(polar, rng, across, along_px):
+def _towards_nipple(
+    polar: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    across: int,
+    along_px: float,
+) -> np.ndarray:
     """A random field drawn out along the lines that meet at the nipple.
 
     Args:
-        polar: from `_around_nipple`.
-        rng: source of randomness.
-        across: how many streaks a whole turn has.
-        along_px: length of the streaks.
+        polar: From `_around_nipple`.
+        rng: Source of randomness.
+        across: How many streaks a whole turn has.
+        along_px: Length of the streaks.
     """
     turn, distance = polar
     table = fractal(rng, (256, 256), 256 / across, 3)
@@ -195,7 +221,12 @@ def _towards_nipple(polar, rng, across, along_px):
     return cv2.remap(table, columns, turn * np.float32(255), cv2.INTER_LINEAR)
 
 
-def _ligaments(shape, polar, spacing_mm, rng):
+def _ligaments(
+    shape: tuple[int, int],
+    polar: tuple[np.ndarray, np.ndarray],
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Thin bright arcs: where a smooth field changes its sign."""
     ridges = np.zeros(shape, np.float32)
     for wavelength_mm in (30.0, 18.0):
@@ -207,7 +238,12 @@ def _ligaments(shape, polar, spacing_mm, rng):
     return ridges
 
 
-def _vessels(shape, outlined, spacing_mm, rng):
+def _vessels(
+    shape: tuple[int, int],
+    outlined: Outline,
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """A few winding lines of even width."""
     canvas = np.zeros(shape, np.uint8)
     top, bottom = outlined.span
@@ -229,7 +265,7 @@ def _vessels(shape, outlined, spacing_mm, rng):
     return soft.astype(np.float32) / 255
 
 
-def _rows_and_columns(shape):
+def _rows_and_columns(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Indices that broadcast to an image of this shape."""
     return np.arange(shape[0], dtype=np.float32)[:, None], np.arange(
         shape[1], dtype=np.float32

@@ -24,15 +24,15 @@ class PhantomMammographyConfig:
     """Settings of a set; equal settings make equal bytes.
 
     Attributes:
-        patients: how many, each with one exam of four views.
-        image_height_px: height of the images, a multiple of 13; their width is 10/13 of it. 3328 is full
+        patients: How many, each with one exam of four views.
+        image_height_px: Height of the images, a multiple of 13; their width is 10/13 of it. 3328 is full
             resolution. The breasts have the same size in mm at every height.
-        malignant: share of the breasts with a malignant finding. Many more than in screening, so that a small
+        malignant: Share of the breasts with a malignant finding. Many more than in screening, so that a small
             set holds enough of them.
-        benign: share of the breasts with a benign finding only.
-        finding_scale: how many times as large as in life findings are, so that small sets show them, too.
-        monochrome1: share of the exams stored with dark tissue.
-        seed: of everything random.
+        benign: Share of the breasts with a benign finding only.
+        finding_scale: How many times as large as in life findings are, so that small sets show them, too.
+        monochrome1: Share of the exams stored with dark tissue.
+        seed: Of everything random.
     """
 
     patients: int = 300
@@ -43,7 +43,7 @@ class PhantomMammographyConfig:
     monochrome1: float = 0.2
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         height = self.image_height_px
         check_setting("patients", self.patients, self.patients >= 1, "at least 1")
         check_setting(
@@ -66,16 +66,16 @@ class PhantomMammographyConfig:
         check_setting("seed", self.seed, self.seed >= 0, "0 or more")
 
     @property
-    def shape_px(self):
+    def shape_px(self) -> tuple[int, int]:
         """Height and width of the images."""
         return shape_of_images(self.image_height_px)
 
     @property
-    def spacing_mm(self):
+    def spacing_mm(self) -> float:
         """Distance of neighbouring pixels."""
         return FULL_SPACING_MM * FULL_HEIGHT_PX / self.image_height_px
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, float]:
         return dataclasses.asdict(self)
 
 
@@ -85,8 +85,8 @@ class BreastPlan:
 
     Attributes:
         laterality: "left" or "right".
-        finding_type: of `labels.FINDING_TYPES`; "" where there is none.
-        malignant: whether the finding is.
+        finding_type: Of `labels.FINDING_TYPES`; "" where there is none.
+        malignant: Whether the finding is.
     """
 
     laterality: str
@@ -99,19 +99,19 @@ class PatientPlan:
     """One patient; what is random about her follows from the number and the set's seed.
 
     Attributes:
-        number: counts patients from 1.
-        breasts: her left and right `BreastPlan`.
+        number: Counts patients from 1.
+        breasts: Her left and right `BreastPlan`.
     """
 
     number: int
     breasts: tuple
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"P{self.number:05d}"
 
 
-def plan_patients(config):
+def plan_patients(config: PhantomMammographyConfig) -> list[PatientPlan]:
     """Deals the findings to breasts, in the settings' shares, and the types to findings.
 
     Returns:
@@ -141,7 +141,7 @@ def plan_patients(config):
     ]
 
 
-def _dealt(shares, count):
+def _dealt(shares: tuple[float, ...], count: int) -> list[str]:
     """Types in these shares, to the nearest one."""
     ends = np.rint(np.cumsum(shares) * count).astype(int)
     return [

@@ -16,14 +16,14 @@ _CAPTION_PX = 26
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def write_contact_sheet(path, output_dir, rows):
+def write_contact_sheet(path: Path, output_dir: Path, rows: list[dict]) -> None:
     """Writes the sheet: exams without findings, then for each type of finding a line of whole images and one
     of the findings at a larger scale, malignant ones and benign ones.
 
     Args:
         path: PNG to write.
-        output_dir: the set's folder.
-        rows: what `exam.make_exam` said of every view.
+        output_dir: The set's folder.
+        rows: What `exam.make_exam` said of every view.
     """
     normal = [row for row in rows if not row["finding_type"]]
     lines = [
@@ -48,14 +48,16 @@ def write_contact_sheet(path, output_dir, rows):
     partial.replace(path)
 
 
-def _evenly(rows, key):
+def _evenly(rows: list[dict], key: str) -> list[dict]:
     ordered = sorted(rows, key=lambda row: (row[key], row["file"]))
     if len(ordered) <= COLUMNS:
         return ordered
     return [ordered[round(k)] for k in np.linspace(0, len(ordered) - 1, COLUMNS)]
 
 
-def _line(title, output_dir, rows, close=False):
+def _line(
+    title: str, output_dir: Path, rows: list[dict], close: bool = False
+) -> np.ndarray:
     height = _TILE_WIDTH_PX if close else _TILE_HEIGHT_PX
     line = np.zeros((height + _CAPTION_PX, COLUMNS * _TILE_WIDTH_PX), np.uint8)
     cv2.putText(line, title, (6, 18), _FONT, 0.55, 255, 1, cv2.LINE_AA)
@@ -67,7 +69,7 @@ def _line(title, output_dir, rows, close=False):
     return line
 
 
-def _whole(grey, box):
+def _whole(grey: np.ndarray, box: list[int] | None) -> np.ndarray:
     scale = _TILE_HEIGHT_PX / grey.shape[0]
     tile = cv2.resize(
         grey, (_TILE_WIDTH_PX, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA
@@ -78,7 +80,7 @@ def _whole(grey, box):
     return tile
 
 
-def _close_up(grey, box):
+def _close_up(grey: np.ndarray, box: list[int]) -> np.ndarray:
     """The surroundings of a box, those of all boxes at one scale."""
     x, y, width, height = box
     half = round(_CROP_MM / 2 / 232.96 * grey.shape[0])

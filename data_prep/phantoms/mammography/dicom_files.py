@@ -29,14 +29,14 @@ class ViewHeader:
 
     Attributes:
         patient: PatientID.
-        number: of the patient.
-        view_number: from 0.
+        number: Of the patient.
+        view_number: From 0.
         laterality: "left" or "right".
         view: "CC" or "MLO".
-        spacing_mm: distance of pixels.
+        spacing_mm: Distance of pixels.
         bits: BitsStored, 12 to 16.
         photometric: "MONOCHROME1" or "MONOCHROME2".
-        display: one of `DISPLAYS`.
+        display: One of `DISPLAYS`.
     """
 
     patient: str
@@ -50,12 +50,12 @@ class ViewHeader:
     display: str
 
 
-def write_view(path, level, header):
+def write_view(path: Path, level: np.ndarray, header: ViewHeader) -> None:
     """Writes one DICOM file; it appears under its name only when it is whole.
 
     Args:
-        path: where to.
-        level: brightness from 0 to 1, float32 (rows, columns).
+        path: Where to.
+        level: Brightness from 0 to 1, float32 (rows, columns).
         header: `ViewHeader`.
     """
     dataset = Dataset()
@@ -84,7 +84,7 @@ def write_view(path, level, header):
     os.replace(partial, path)
 
 
-def _put_pixels(dataset, level, header):
+def _put_pixels(dataset: Dataset, level: np.ndarray, header: ViewHeader) -> None:
     """Pixels and what says how they are shown.
 
     Dark tissue is stored bright in MONOCHROME1: values, windows and tables are all mirrored.
@@ -117,7 +117,7 @@ def _put_pixels(dataset, level, header):
     dataset["PixelData"].VR = "OW"
 
 
-def _table(largest, used, inverted):
+def _table(largest: int, used: int, inverted: bool) -> Dataset:
     """A table with more contrast in the middle: an entry for each value in use."""
     values = np.linspace(0, 1, used + 1)
     curve = 1 / (1 + np.exp(-5 * (values - 0.45)))

@@ -7,8 +7,15 @@ import cv2
 import numpy as np
 
 from data_prep.phantoms.mammography import anatomy, findings
-from data_prep.phantoms.mammography.config import VIEWS
+from data_prep.phantoms.mammography.anatomy import Breast, Outline
+from data_prep.phantoms.mammography.config import (
+    VIEWS,
+    BreastPlan,
+    PatientPlan,
+    PhantomMammographyConfig,
+)
 from data_prep.phantoms.mammography.dicom_files import DISPLAYS, ViewHeader, write_view
+from data_prep.phantoms.mammography.findings import Tile
 from keras_medformers.support.whole_files import write_atomically
 
 IMAGES = "images"
@@ -16,11 +23,13 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _PLACES_TRIED = 200
 
 
-def make_exam(job):
+def make_exam(
+    job: tuple[str, str, PhantomMammographyConfig, PatientPlan],
+) -> list[dict]:
     """Draws the views of a patient, unless it was done before.
 
     Args:
-        job: the set's folder, the folder of reports, the settings and the `PatientPlan`.
+        job: The set's folder, the folder of reports, the settings and the `PatientPlan`.
 
     Returns:
         One dict per view, with the manifest's columns and what the contact sheet needs.
@@ -77,18 +86,27 @@ def make_exam(job):
     return rows
 
 
-def draw_view(breast, view, plan, radius_mm, shape, spacing_mm, rng, finding_scale=1.0):
+def draw_view(
+    breast: Breast,
+    view: str,
+    plan: BreastPlan,
+    radius_mm: float,
+    shape: tuple[int, int],
+    spacing_mm: float,
+    rng: np.random.Generator,
+    finding_scale: float = 1.0,
+) -> tuple[np.ndarray, tuple[int, ...] | None]:
     """Draws one view.
 
     Args:
         breast: `anatomy.Breast`.
         view: "CC" or "MLO".
         plan: `BreastPlan`.
-        radius_mm: of the finding.
-        shape: rows and columns.
-        spacing_mm: distance of pixels.
-        rng: of this view.
-        finding_scale: see `PhantomMammographyConfig`.
+        radius_mm: Of the finding.
+        shape: Rows and columns.
+        spacing_mm: Distance of pixels.
+        rng: Of this view.
+        finding_scale: See `PhantomMammographyConfig`.
 
     Returns:
         Brightness from 0, air, to about 1, float32 of that shape, with letters in a corner; and the finding's
@@ -118,7 +136,9 @@ def draw_view(breast, view, plan, radius_mm, shape, spacing_mm, rng, finding_sca
     ), box
 
 
-def _patient(config, plan):
+def _patient(
+    config: PhantomMammographyConfig, plan: PatientPlan
+) -> tuple[dict[str, Breast], dict[str, float]]:
     """Both breasts, and the radius of their findings, by laterality."""
     rng = np.random.default_rng([config.seed, 1, plan.number])
     left = anatomy.draw_breast(rng)
@@ -132,7 +152,9 @@ def _patient(config, plan):
     return breasts, radii
 
 
-def _storage(config, plan):
+def _storage(
+    config: PhantomMammographyConfig, plan: PatientPlan
+) -> tuple[int, str, str]:
     """How the exam is stored: bits, photometric interpretation and way of display."""
     rng = np.random.default_rng([config.seed, 3, plan.number])
     bits = int(rng.choice([12, 14, 16]))
@@ -140,7 +162,9 @@ def _storage(config, plan):
     return bits, photometric, DISPLAYS[int(rng.integers(len(DISPLAYS)))]
 
 
-def _place(outlined, radius_mm, spacing_mm, rng):
+def _place(
+    outlined: Outline, radius_mm: float, spacing_mm: float, rng: np.random.Generator
+) -> tuple[int, int]:
     """Column and row of a finding's centre: in glandular depth, its body inside the skin, off the muscle."""
     wanted = radius_mm + 4.0
     deepest = float(outlined.inside_mm.max())
@@ -162,7 +186,9 @@ def _place(outlined, radius_mm, spacing_mm, rng):
     return int(columns[place]), int(rows[place])
 
 
-def _with_finding(level, inside, tile, column, row):
+def _with_finding(
+    level: np.ndarray, inside: np.ndarray, tile: Tile, column: int, row: int
+) -> tuple[np.ndarray, tuple[int, ...]]:
     """Adds a tile, centred at a pixel, inside the breast; returns its box in the image, too."""
     half = tile.added.shape[0] // 2
     rows, columns = level.shape
@@ -184,7 +210,9 @@ def _with_finding(level, inside, tile, column, row):
     return level, (x, y, width, height)
 
 
-def _with_letters(level, text, laterality, rng):
+def _with_letters(
+    level: np.ndarray, text: str, laterality: str, rng: np.random.Generator
+) -> np.ndarray:
     """Burns the view's name into the upper corner on the side of the air."""
     rows, columns = level.shape
     scale, thickness = rows / 832, max(1, round(rows / 416))
@@ -205,7 +233,7 @@ def _with_letters(level, text, laterality, rng):
     return np.maximum(level, canvas.astype(np.float32) * np.float32(0.95 / 255))
 
 
-def _finding_label(plan):
+def _finding_label(plan: BreastPlan) -> str:
     if not plan.finding_type:
         return ""
     return "malignant" if plan.malignant else "benign"

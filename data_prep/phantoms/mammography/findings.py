@@ -24,15 +24,16 @@ class Tile:
     """A finding on its tile.
 
     Attributes:
-        added: brightness to add; float32 (side, side).
-        smoothed: how much of the tissue's own texture is lost, 0 to 1, likewise.
+        added: Brightness to add; float32 (side, side).
+        smoothed: How much of the tissue's own texture is lost, 0 to 1;
+            float32 (side, side).
     """
 
     added: np.ndarray
     smoothed: np.ndarray
 
 
-def size_of(finding_type, malignant, rng):
+def size_of(finding_type: str, malignant: bool, rng: np.random.Generator) -> float:
     """Radius in mm of a finding: its body's, a star's or a cluster's."""
     low, high = {
         ("mass", False): (4.5, 11.0),
@@ -46,15 +47,21 @@ def size_of(finding_type, malignant, rng):
     return rng.uniform(low, high)
 
 
-def draw(finding_type, malignant, radius_mm, spacing_mm, rng):
+def draw(
+    finding_type: str,
+    malignant: bool,
+    radius_mm: float,
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> Tile:
     """Draws a finding.
 
     Args:
-        finding_type: of `labels.FINDING_TYPES`.
-        malignant: whether it is.
-        radius_mm: see `size_of`.
-        spacing_mm: distance of pixels.
-        rng: source of randomness.
+        finding_type: Of `labels.FINDING_TYPES`.
+        malignant: Whether it is.
+        radius_mm: See `size_of`.
+        spacing_mm: Distance of pixels.
+        rng: Source of randomness.
 
     Returns:
         `Tile` of odd side, with the finding at its middle pixel.
@@ -69,19 +76,21 @@ def draw(finding_type, malignant, radius_mm, spacing_mm, rng):
     return kind(radius_mm / spacing_mm, half, spacing_mm, rng)
 
 
-def box_of(added):
+def box_of(added: np.ndarray) -> tuple[int, ...]:
     """First column and row, width and height of what is seen of a tile, from its upper left corner."""
     seen = np.abs(added) > SEEN
     columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
     return columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
 
 
-def _polar(half):
+def _polar(half: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     return np.hypot(x, y), np.arctan2(y, x)
 
 
-def _round_mass(radius, half, spacing_mm, rng):
+def _round_mass(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     distance, angle = _polar(half)
     stretch = 1 + rng.uniform(0.0, 0.18) * np.cos(2 * (angle - rng.uniform(0, np.pi)))
     stretch += rng.uniform(0.0, 0.05) * np.cos(3 * (angle - rng.uniform(0, np.pi)))
@@ -92,7 +101,9 @@ def _round_mass(radius, half, spacing_mm, rng):
     return Tile(added.astype(np.float32), 0.6 * body)
 
 
-def _spiculated_mass(radius, half, spacing_mm, rng):
+def _spiculated_mass(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     distance, angle = _polar(half)
     ragged = np.ones_like(angle)
     for waves in range(2, 9):
@@ -106,7 +117,9 @@ def _spiculated_mass(radius, half, spacing_mm, rng):
     return Tile(added.astype(np.float32), 0.4 * body)
 
 
-def _distortion(radius, half, spacing_mm, rng):
+def _distortion(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     bright = _star(
         radius, half, rng, rng.integers(18, 28), (0.7, 1.3), 1.0 / spacing_mm
     )
@@ -119,7 +132,13 @@ def _distortion(radius, half, spacing_mm, rng):
     )
 
 
-def _asymmetry(radius, half, spacing_mm, rng, strength=(0.22, 0.30)):
+def _asymmetry(
+    radius: float,
+    half: int,
+    spacing_mm: float,
+    rng: np.random.Generator,
+    strength: tuple[float, float] = (0.22, 0.30),
+) -> Tile:
     distance, angle = _polar(half)
     shape = (2 * half + 1,) * 2
     wavy = distance / radius + 0.22 * fractal(rng, shape, 1.3 * radius, 3)
@@ -130,11 +149,15 @@ def _asymmetry(radius, half, spacing_mm, rng, strength=(0.22, 0.30)):
     )
 
 
-def _faint_asymmetry(radius, half, spacing_mm, rng):
+def _faint_asymmetry(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     return _asymmetry(radius, half, spacing_mm, rng, strength=(0.10, 0.14))
 
 
-def _fine_calcifications(radius, half, spacing_mm, rng):
+def _fine_calcifications(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     """Many specks of every shape, close together."""
     side = (2 * half + 1) * _OVERSAMPLING
     canvas = np.zeros((side, side), np.float32)
@@ -169,7 +192,9 @@ def _fine_calcifications(radius, half, spacing_mm, rng):
     return _calcifications(canvas, half)
 
 
-def _coarse_calcifications(radius, half, spacing_mm, rng):
+def _coarse_calcifications(
+    radius: float, half: int, spacing_mm: float, rng: np.random.Generator
+) -> Tile:
     """A few round ones far apart."""
     side = (2 * half + 1) * _OVERSAMPLING
     canvas = np.zeros((side, side), np.float32)
@@ -193,13 +218,20 @@ def _coarse_calcifications(radius, half, spacing_mm, rng):
     return _calcifications(canvas, half)
 
 
-def _calcifications(canvas, half):
+def _calcifications(canvas: np.ndarray, half: int) -> Tile:
     side = 2 * half + 1
     added = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     return Tile(added, np.zeros((side, side), np.float32))
 
 
-def _star(radius, half, rng, lines, reach, width):
+def _star(
+    radius: float,
+    half: int,
+    rng: np.random.Generator,
+    lines: int,
+    reach: tuple[float, float],
+    width: float,
+) -> np.ndarray:
     """Lines that meet in the middle and fade outwards, 0 to 1; `reach` is their length in radii."""
     side = 2 * half + 1
     total = np.zeros((side, side), np.float32)

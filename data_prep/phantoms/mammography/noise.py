@@ -4,13 +4,15 @@ import cv2
 import numpy as np
 
 
-def field(rng, shape, wavelength_px):
+def field(
+    rng: np.random.Generator, shape: tuple[int, int], wavelength_px: float
+) -> np.ndarray:
     """A smooth random field of unit deviation.
 
     Args:
-        rng: source of randomness.
-        shape: rows and columns.
-        wavelength_px: distance of neighbouring hills.
+        rng: Source of randomness.
+        shape: Rows and columns.
+        wavelength_px: Distance of neighbouring hills.
 
     Returns:
         float32 of that shape.
@@ -21,7 +23,13 @@ def field(rng, shape, wavelength_px):
     return fine / max(float(fine.std()), 1e-6)
 
 
-def fractal(rng, shape, longest_px, octaves, gain=0.6):
+def fractal(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    longest_px: float,
+    octaves: int,
+    gain: float = 0.6,
+) -> np.ndarray:
     """Fields of halving wavelengths and falling weights, together of unit deviation."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -29,7 +37,9 @@ def fractal(rng, shape, longest_px, octaves, gain=0.6):
     return total / max(float(total.std()), 1e-6)
 
 
-def smooth_step(values, low, high):
+def smooth_step(
+    values: np.ndarray, low: float | np.ndarray, high: float | np.ndarray
+) -> np.ndarray:
     """0 up to `low`, 1 from `high` on, smooth between."""
     share = np.clip((values - low) / (high - low), 0.0, 1.0)
     return share * share * (3.0 - 2.0 * share)

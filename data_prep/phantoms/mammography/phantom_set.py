@@ -30,20 +30,25 @@ COLUMNS = (
 logger = logging.getLogger(__name__)
 
 
-def make(output_dir, config=None, workers=None, overwrite=False):
+def make(
+    output_dir: str | Path,
+    config: PhantomMammographyConfig | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> dict:
     """Makes the set, or what is missing of it.
 
     Args:
-        output_dir: folder for the set: new, empty, or left by an earlier run with the same settings.
+        output_dir: Folder for the set: new, empty, or left by an earlier run with the same settings.
         config: `PhantomMammographyConfig`; None for the default.
-        workers: number of processes; None for one per core. It does not change what is written.
-        overwrite: throw away a set made with other settings.
+        workers: Number of processes; None for one per core. It does not change what is written.
+        overwrite: Throw away a set made with other settings.
 
     Returns:
         The summary that `phantom.json` holds.
 
     Raises:
-        UserError: the folder holds something else, or a set made with other settings; or a process died.
+        UserError: If the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomMammographyConfig()
     contents = (MANIFEST_FILE, CONTACT_SHEET_FILE, IMAGES)
@@ -59,7 +64,9 @@ def make(output_dir, config=None, workers=None, overwrite=False):
     return folder.finish(_counts(rows))
 
 
-def _make_exams(output_dir, config, workers):
+def _make_exams(
+    output_dir: Path, config: PhantomMammographyConfig, workers: int | None
+) -> list[dict]:
     plans = plan_patients(config)
     progress_dir = str(output_dir / PROGRESS_DIR)
     jobs = {plan.name: (str(output_dir), progress_dir, config, plan) for plan in plans}
@@ -74,11 +81,11 @@ def _make_exams(output_dir, config, workers):
     return rows
 
 
-def _manifest_row(row):
+def _manifest_row(row: dict) -> list:
     return [row[column] for column in COLUMNS[:8]] + (row["box"] or [""] * 4)
 
 
-def _counts(rows):
+def _counts(rows: list[dict]) -> dict:
     labels = [row["label"] for row in rows]
     found = [(row["finding_type"], row["finding_label"]) for row in rows]
     return {

@@ -1,5 +1,6 @@
 """The program that makes a phantom skin lesion set."""
 
+import argparse
 import logging
 import sys
 
@@ -11,7 +12,7 @@ from keras_medformers.support.command_line import run
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Makes the set that the arguments ask for and says what it holds."""
     args = _parser().parse_args(argv)
     config = PhantomSkinConfig(
@@ -32,7 +33,7 @@ def main(argv=None):
         logger.info("  %-5s %5d images (%.3f)", label, count, count / summary["images"])
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     default = PhantomSkinConfig()
     parser = start_parser(
         "data_prep.phantom_skin",

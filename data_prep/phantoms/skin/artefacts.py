@@ -10,13 +10,15 @@ HAIR_COLORS = ((28, 20, 17), (52, 36, 26), (96, 70, 48), (176, 150, 120))
 INK = (30, 30, 34)
 
 
-def add_artefacts(rng, picture, px_per_mm):
+def add_artefacts(
+    rng: np.random.Generator, picture: np.ndarray, px_per_mm: float
+) -> np.ndarray:
     """Draws what this picture happens to have of them.
 
     Args:
-        rng: source of randomness.
-        picture: uint8 RGB of shape `(height, width, 3)`.
-        px_per_mm: its resolution.
+        rng: Source of randomness.
+        picture: Uint8 RGB of shape `(height, width, 3)`.
+        px_per_mm: Its resolution.
 
     Returns:
         uint8 of the same shape.
@@ -32,7 +34,7 @@ def add_artefacts(rng, picture, px_per_mm):
     return picture
 
 
-def _blend(picture, color, mask):
+def _blend(picture: np.ndarray, color: tuple[int, ...], mask: np.ndarray) -> np.ndarray:
     """Lays a colour over a picture; `mask` is uint8 of shape `(height, width)`, 255 where it is opaque."""
     coverage = cv2.merge([mask, mask, mask])
     paint = np.empty_like(picture)
@@ -43,7 +45,9 @@ def _blend(picture, color, mask):
     )
 
 
-def _hairs(rng, picture, px_per_mm):
+def _hairs(
+    rng: np.random.Generator, picture: np.ndarray, px_per_mm: float
+) -> np.ndarray:
     height, width = picture.shape[:2]
     count = int(rng.integers(2, 9) if rng.random() < 0.7 else rng.integers(10, 28))
     color = HAIR_COLORS[rng.integers(len(HAIR_COLORS))]
@@ -71,7 +75,9 @@ def _hairs(rng, picture, px_per_mm):
     return _blend(picture, color, cv2.GaussianBlur(mask, (0, 0), 0.6))
 
 
-def _bubbles(rng, picture, px_per_mm):
+def _bubbles(
+    rng: np.random.Generator, picture: np.ndarray, px_per_mm: float
+) -> np.ndarray:
     """Air in the gel: bright rings with a glint."""
     height, width = picture.shape[:2]
     mask = np.zeros((height, width), np.uint8)
@@ -91,7 +97,7 @@ def _bubbles(rng, picture, px_per_mm):
     return _blend(picture, (245, 243, 240), cv2.GaussianBlur(mask, (0, 0), 0.7))
 
 
-def _gel(rng, picture, px_per_mm):
+def _gel(rng: np.random.Generator, picture: np.ndarray, px_per_mm: float) -> np.ndarray:
     """Broad, faint smears that shine."""
     height, width = picture.shape[:2]
     small = rng.standard_normal((6, 6), dtype=np.float32)
@@ -100,7 +106,9 @@ def _gel(rng, picture, px_per_mm):
     return _blend(picture, (238, 240, 245), mask)
 
 
-def _ruler(rng, picture, px_per_mm):
+def _ruler(
+    rng: np.random.Generator, picture: np.ndarray, px_per_mm: float
+) -> np.ndarray:
     """A scale along one edge: a tick per mm, a longer one every five."""
     height, width = picture.shape[:2]
     vertical = bool(rng.random() < 0.5)

@@ -10,13 +10,15 @@ MOST_SIDE_MM = 12.5
 """What the shorter side of a picture shows."""
 
 
-def view(rng, patch, size_px):
+def view(
+    rng: np.random.Generator, patch: np.ndarray, size_px: tuple[int, int]
+) -> tuple[np.ndarray, float]:
     """Magnifies, turns and crops.
 
     Args:
-        rng: source of randomness.
-        patch: uint8 RGB of shape `(SIZE_PX, SIZE_PX, 3)`.
-        size_px: width and height of the picture.
+        rng: Source of randomness.
+        patch: Uint8 RGB of shape `(SIZE_PX, SIZE_PX, 3)`.
+        size_px: Width and height of the picture.
 
     Returns:
         uint8 RGB of shape `(height, width, 3)`, and the picture's pixels per mm.
@@ -35,14 +37,14 @@ def view(rng, patch, size_px):
     return picture, scale * PX_PER_MM
 
 
-def expose(rng, picture):
+def expose(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Light that falls off to the corners and to one side, white balance, contrast, focus and noise.
 
     One picture in eight is taken through a round opening, with black corners.
 
     Args:
-        rng: source of randomness.
-        picture: uint8 RGB of shape `(height, width, 3)`.
+        rng: Source of randomness.
+        picture: Uint8 RGB of shape `(height, width, 3)`.
 
     Returns:
         uint8 of the same shape.

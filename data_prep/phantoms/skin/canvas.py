@@ -27,8 +27,8 @@ class Canvas:
     """Collects what lies in and on a patch of skin and renders it.
 
     Attributes:
-        melanin: optical density of melanin, float32 of shape `(SIZE_PX, SIZE_PX)`, to be added to.
-        blood: the same of blood.
+        melanin: Optical density of melanin, float32 of shape `(SIZE_PX, SIZE_PX)`, to be added to.
+        blood: The same of blood.
     """
 
     def __init__(self):
@@ -36,16 +36,16 @@ class Canvas:
         self.blood = np.zeros((SIZE_PX, SIZE_PX), np.float32)
         self._layers = []
 
-    def cover(self, color, coverage):
+    def cover(self, color: tuple[float, ...], coverage: np.ndarray) -> None:
         """Lays a colour over what is there.
 
         Args:
-            color: red, green and blue, from 0 to 1.
-            coverage: from 0 to 1, float32 of shape `(SIZE_PX, SIZE_PX)`.
+            color: Red, green and blue, from 0 to 1.
+            coverage: From 0 to 1, float32 of shape `(SIZE_PX, SIZE_PX)`.
         """
         self._layers.append((np.asarray(color, np.float32), coverage))
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """The patch as uint8 RGB of shape `(SIZE_PX, SIZE_PX, 3)`."""
         absorption = np.stack([-MELANIN_ABSORPTION, -BLOOD_ABSORPTION], axis=1)
         image = cv2.exp(

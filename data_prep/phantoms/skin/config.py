@@ -42,12 +42,12 @@ class PhantomSkinConfig:
     """Settings of a set; equal settings make equal bytes.
 
     Attributes:
-        images: how many, of all classes together.
-        least_share: every class has at least this share of the images, which the commonest class gives up.
-            The rarest classes of ISIC2018 are near 0.011: with some hundreds of images nothing could be
+        images: How many, of all classes together.
+        least_share: Every class has at least this share of the images, which the commonest class gives up.
+            The rarest classes of ISIC2018 are near 0.011: With some hundreds of images nothing could be
             learnt of them, nor measured. 0 keeps ISIC2018's proportions.
-        several_views: share of the lesions that were photographed two to four times.
-        seed: of everything random.
+        several_views: Share of the lesions that were photographed two to four times.
+        seed: Of everything random.
     """
 
     images: int = 1400
@@ -55,7 +55,7 @@ class PhantomSkinConfig:
     several_views: float = 0.25
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         fewest = 2 * len(SKIN_LESION_LABELS)
         check_setting(
             "images",
@@ -77,7 +77,7 @@ class PhantomSkinConfig:
         )
         check_setting("seed", self.seed, self.seed >= 0, "0 or more")
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, float]:
         return dataclasses.asdict(self)
 
 
@@ -86,10 +86,10 @@ class LesionPlan:
     """One lesion and the pictures taken of it.
 
     Attributes:
-        number: counts lesions; what is random about the lesion follows from it and the set's seed.
-        label: its class.
-        files: name of each picture's file.
-        sizes_px: width and height of each picture.
+        number: Counts lesions; what is random about the lesion follows from it and the set's seed.
+        label: Its class.
+        files: Name of each picture's file.
+        sizes_px: Width and height of each picture.
     """
 
     number: int
@@ -98,15 +98,15 @@ class LesionPlan:
     sizes_px: tuple
 
     @property
-    def lesion_id(self):
+    def lesion_id(self) -> str:
         return f"HAM_{self.number:07d}"
 
     @property
-    def image_ids(self):
+    def image_ids(self) -> tuple[str, ...]:
         return tuple(name.rpartition(".")[0] for name in self.files)
 
 
-def count_images(config):
+def count_images(config: PhantomSkinConfig) -> dict[str, int]:
     """Number of images of each class, as a dict in the order of the labels."""
     counts = {
         label: max(1, round(config.images * max(share, config.least_share)))
@@ -117,7 +117,7 @@ def count_images(config):
     return {label: counts[label] for label in SKIN_LESION_LABELS}
 
 
-def plan_lesions(config):
+def plan_lesions(config: PhantomSkinConfig) -> list[LesionPlan]:
     """Deals the images to lesions, and names, sizes and formats to the images.
 
     Returns:

@@ -1,9 +1,12 @@
 """Draws a sheet of example pictures, one line per class, so that one look tells what a phantom set holds."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from data_prep.labels import SKIN_LESION_LABELS
+from data_prep.phantoms.skin.config import LesionPlan
 
 COLUMNS = 8
 _TILE_PX = 200
@@ -20,13 +23,13 @@ NAMES = {
 }
 
 
-def write_contact_sheet(path, images_dir, plans):
+def write_contact_sheet(path: Path, images_dir: Path, plans: list[LesionPlan]) -> None:
     """Writes the sheet: of every class the first picture of up to `COLUMNS` lesions.
 
     Args:
         path: PNG to write.
-        images_dir: folder of the pictures.
-        plans: the `LesionPlan` of every lesion.
+        images_dir: Folder of the pictures.
+        plans: The `LesionPlan` of every lesion.
     """
     lines = []
     for label in SKIN_LESION_LABELS:
@@ -41,7 +44,7 @@ def write_contact_sheet(path, images_dir, plans):
     partial.replace(path)
 
 
-def _line(title, paths):
+def _line(title: str, paths: list[Path]) -> np.ndarray:
     line = np.full((_TILE_PX + _CAPTION_PX, COLUMNS * _TILE_PX, 3), 255, np.uint8)
     cv2.putText(line, title, (6, 20), _FONT, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
     for column, path in enumerate(paths):
@@ -50,7 +53,7 @@ def _line(title, paths):
     return line
 
 
-def _tile(picture):
+def _tile(picture: np.ndarray) -> np.ndarray:
     """The middle square of a picture, reduced."""
     height, width = picture.shape[:2]
     side = min(height, width)

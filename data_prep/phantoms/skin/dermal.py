@@ -10,6 +10,7 @@ References:
 import numpy as np
 
 from data_prep.phantoms.head_ct.shapes import inside, step
+from data_prep.phantoms.skin.canvas import Canvas
 from data_prep.phantoms.skin.marks import scatter, spots
 from data_prep.phantoms.skin.melanocytic import SCAR_WHITE, network
 from data_prep.phantoms.skin.outline import outline
@@ -23,7 +24,7 @@ LACUNA_COLORS = {
 }
 
 
-def draw_dermatofibroma(rng, canvas):
+def draw_dermatofibroma(rng: np.random.Generator, canvas: Canvas) -> None:
     """DF: a white scar-like patch in the centre, around it a delicate light brown network that fades out.
 
     Round and symmetric. Here and there the white is itself a coarse net, and a pink flush lies around it.
@@ -52,7 +53,7 @@ def draw_dermatofibroma(rng, canvas):
     canvas.cover(SCAR_WHITE, strength * core * (0.95 + 0.08 * smooth_noise(rng, 0.8)))
 
 
-def draw_vascular_lesion(rng, canvas):
+def draw_vascular_lesion(rng: np.random.Generator, canvas: Canvas) -> None:
     """VASC: red, purple or blue-black lacunae, round to oval, well separated by pale septa; a sharp edge.
 
     Cherry angiomas are bright red, others purple; in thrombosed ones some lacunae are nearly black and a

@@ -11,6 +11,7 @@ References:
 import numpy as np
 
 from data_prep.phantoms.head_ct.shapes import inside, step
+from data_prep.phantoms.skin.canvas import Canvas
 from data_prep.phantoms.skin.marks import scatter, spots, vessels
 from data_prep.phantoms.skin.outline import outline
 from data_prep.phantoms.skin.texture import (
@@ -29,7 +30,7 @@ CYST_WHITE = (0.96, 0.92, 0.80)
 PLUG_BROWN = (0.20, 0.12, 0.07)
 
 
-def draw_basal_cell_carcinoma(rng, canvas):
+def draw_basal_cell_carcinoma(rng: np.random.Generator, canvas: Canvas) -> None:
     """BCC: a pearly pink nodule without a pigment network.
 
     Sharp, thick vessels that branch like trees; blue-grey ovoid nests and leaf-like lobes at the edge; here
@@ -93,12 +94,12 @@ def draw_basal_cell_carcinoma(rng, canvas):
     )
 
 
-def _sheen(rng):
+def _sheen(rng: np.random.Generator) -> np.ndarray:
     """Uneven gloss, from 0 to 1."""
     return step(smooth_noise(rng, 1.8) + 0.3, 2.5)
 
 
-def draw_actinic_keratosis(rng, canvas):
+def draw_actinic_keratosis(rng: np.random.Generator, canvas: Canvas) -> None:
     """AKIEC: an ill-defined pink-red patch with a rough white or yellow scale.
 
     The strawberry pattern: a red net around the openings of hair follicles, which are pale with a yellow or
@@ -149,7 +150,7 @@ def draw_actinic_keratosis(rng, canvas):
     )
 
 
-def draw_benign_keratosis(rng, canvas):
+def draw_benign_keratosis(rng: np.random.Generator, canvas: Canvas) -> None:
     """BKL: sharply cut as if stuck on, waxy, tan to dark brown or grey.
 
     Milia-like cysts (small white-yellow pearls), comedo-like openings (brown-black plugs), fissures and

@@ -8,6 +8,7 @@ import numpy as np
 from data_prep.phantoms.skin.artefacts import add_artefacts
 from data_prep.phantoms.skin.camera import expose, view
 from data_prep.phantoms.skin.canvas import Canvas
+from data_prep.phantoms.skin.config import LesionPlan
 from data_prep.phantoms.skin.dermal import draw_dermatofibroma, draw_vascular_lesion
 from data_prep.phantoms.skin.keratinocytic import (
     draw_actinic_keratosis,
@@ -30,13 +31,13 @@ DRAW = {
 _PATCH, _VIEW = 1, 2
 
 
-def draw_patch(label, seed, number):
+def draw_patch(label: str, seed: int, number: int) -> np.ndarray:
     """A lesion and the skin around it.
 
     Args:
-        label: class of the lesion.
-        seed: the set's.
-        number: the lesion's.
+        label: Class of the lesion.
+        seed: The set's.
+        number: The lesion's.
 
     Returns:
         uint8 RGB of shape `(canvas.SIZE_PX, canvas.SIZE_PX, 3)`.
@@ -48,14 +49,20 @@ def draw_patch(label, seed, number):
     return sway(rng, canvas.render())
 
 
-def photograph(patch, size_px, seed, number, view_number):
+def photograph(
+    patch: np.ndarray,
+    size_px: tuple[int, int],
+    seed: int,
+    number: int,
+    view_number: int,
+) -> np.ndarray:
     """One picture of a lesion, as uint8 RGB of shape `(height, width, 3)`."""
     rng = np.random.default_rng([seed, _VIEW, number, view_number])
     picture, px_per_mm = view(rng, patch, size_px)
     return expose(rng, add_artefacts(rng, picture, px_per_mm))
 
 
-def encode(picture, suffix, quality):
+def encode(picture: np.ndarray, suffix: str, quality: int) -> bytes:
     """The bytes of a picture: PNG, or JPEG of the given quality."""
     options = (
         [cv2.IMWRITE_JPEG_QUALITY, quality]
@@ -65,11 +72,11 @@ def encode(picture, suffix, quality):
     return cv2.imencode(suffix, picture[..., ::-1], options)[1].tobytes()
 
 
-def write_lesion(job):
+def write_lesion(job: tuple[str, int, LesionPlan]) -> int:
     """Writes the pictures of a lesion that are not there yet.
 
     Args:
-        job: folder, the set's seed and the `LesionPlan`.
+        job: Folder, the set's seed and the `LesionPlan`.
 
     Returns:
         Number of the lesion's pictures.

@@ -8,14 +8,16 @@ from data_prep.phantoms.skin.canvas import FIELD_MM, PX_PER_MM, SIZE_PX
 _SHIFT_BITS = 4
 
 
-def scatter(rng, region, count, apart_mm=0.0):
+def scatter(
+    rng: np.random.Generator, region: np.ndarray, count: int, apart_mm: float = 0.0
+) -> np.ndarray:
     """Places points at random where a map allows.
 
     Args:
-        rng: source of randomness.
-        region: chance of every pixel, relative to others, float32 of shape `(SIZE_PX, SIZE_PX)`.
-        count: number of points wished; fewer come where the region is empty or full.
-        apart_mm: least distance between points.
+        rng: Source of randomness.
+        region: Chance of every pixel, relative to others, float32 of shape `(SIZE_PX, SIZE_PX)`.
+        count: Number of points wished; fewer come where the region is empty or full.
+        apart_mm: Least distance between points.
 
     Returns:
         float64 of shape `(points, 2)`: x and y in mm.
@@ -42,15 +44,21 @@ def scatter(rng, region, count, apart_mm=0.0):
     return np.array(kept).reshape(-1, 2)
 
 
-def spots(points_mm, radii_mm, strengths=None, elongations=None, blur_mm=0.03):
+def spots(
+    points_mm: np.ndarray,
+    radii_mm: np.ndarray,
+    strengths: np.ndarray | None = None,
+    elongations: np.ndarray | None = None,
+    blur_mm: float = 0.03,
+) -> np.ndarray:
     """Round or oval spots.
 
     Args:
-        points_mm: centres, of shape `(spots, 2)`.
-        radii_mm: of shape `(spots,)`.
-        strengths: from 0 to 1, of shape `(spots,)`; all 1 when None.
-        elongations: length by width, of shape `(spots,)`; turned by golden angles. Discs when None.
-        blur_mm: softness of their edges.
+        points_mm: Centres, of shape `(spots, 2)`.
+        radii_mm: Of shape `(spots,)`.
+        strengths: From 0 to 1, of shape `(spots,)`; all 1 when None.
+        elongations: Length by width, of shape `(spots,)`; turned by golden angles. Discs when None.
+        blur_mm: Softness of their edges.
 
     Returns:
         float32 of shape `(SIZE_PX, SIZE_PX)`, from 0 to 1.
@@ -80,18 +88,24 @@ def spots(points_mm, radii_mm, strengths=None, elongations=None, blur_mm=0.03):
 
 
 def vessels(
-    rng, starts_mm, width_mm, length_mm, branching=0.0, winding=0.35, blur_mm=0.03
-):
+    rng: np.random.Generator,
+    starts_mm: np.ndarray,
+    width_mm: float,
+    length_mm: float,
+    branching: float = 0.0,
+    winding: float = 0.35,
+    blur_mm: float = 0.03,
+) -> np.ndarray:
     """Vessels that wind, taper and, if told to, branch like a tree.
 
     Args:
-        rng: source of randomness.
-        starts_mm: where each begins, of shape `(vessels, 2)`.
-        width_mm: width where it begins.
-        length_mm: its length; branches are shorter and thinner.
-        branching: chance of a branch at each of its steps.
-        winding: standard deviation of the change of direction at each step, in radians.
-        blur_mm: softness of their edges.
+        rng: Source of randomness.
+        starts_mm: Where each begins, of shape `(vessels, 2)`.
+        width_mm: Width where it begins.
+        length_mm: Its length; branches are shorter and thinner.
+        branching: Chance of a branch at each of its steps.
+        winding: Standard deviation of the change of direction at each step, in radians.
+        blur_mm: Softness of their edges.
 
     Returns:
         float32 of shape `(SIZE_PX, SIZE_PX)`, from 0 to 1.
@@ -124,7 +138,7 @@ def vessels(
     return _soft(drawn, blur_mm)
 
 
-def _taper(drawn, path_mm, width_mm):
+def _taper(drawn: np.ndarray, path_mm: np.ndarray, width_mm: float) -> None:
     pixels = _pixels(path_mm).astype(np.int32)
     for share, part in zip(
         (1.0, 0.75, 0.5), np.array_split(np.arange(len(pixels)), 3), strict=True
@@ -138,13 +152,13 @@ def _taper(drawn, path_mm, width_mm):
         )
 
 
-def _pixels(point_mm):
+def _pixels(point_mm: np.ndarray) -> np.ndarray:
     """Pixel coordinates as OpenCV's drawing wants them: integers with `_SHIFT_BITS` bits of fraction."""
     pixels = (np.asarray(point_mm) + FIELD_MM / 2) * PX_PER_MM
     return np.rint(pixels * (1 << _SHIFT_BITS)).astype(int)
 
 
-def _soft(drawn, blur_mm):
+def _soft(drawn: np.ndarray, blur_mm: float) -> np.ndarray:
     return cv2.GaussianBlur(drawn, (0, 0), max(blur_mm * PX_PER_MM, 0.4)) * np.float32(
         1 / 255
     )

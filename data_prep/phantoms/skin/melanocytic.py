@@ -8,7 +8,7 @@ Reference:
 import numpy as np
 
 from data_prep.phantoms.head_ct.shapes import inside, step
-from data_prep.phantoms.skin.canvas import X_MM, Y_MM
+from data_prep.phantoms.skin.canvas import X_MM, Y_MM, Canvas
 from data_prep.phantoms.skin.marks import scatter, spots
 from data_prep.phantoms.skin.outline import outline
 from data_prep.phantoms.skin.texture import (
@@ -21,21 +21,23 @@ BLUE_WHITE = (0.55, 0.60, 0.70)
 SCAR_WHITE = (0.90, 0.84, 0.82)
 
 
-def network(rng, spacing_mm, jitter, line_share):
+def network(
+    rng: np.random.Generator, spacing_mm: float, jitter: float, line_share: float
+) -> np.ndarray:
     """A pigment network: dark lines around pale holes, 1 on the lines.
 
     Args:
-        rng: source of randomness.
-        spacing_mm: between holes.
-        jitter: disorder of the holes, in spacings.
-        line_share: width of the lines, relative to the spacing.
+        rng: Source of randomness.
+        spacing_mm: Between holes.
+        jitter: Disorder of the holes, in spacings.
+        line_share: Width of the lines, relative to the spacing.
     """
     away = distance_to_points(lattice_points(rng, spacing_mm, jitter))
     hole_mm = np.float32(0.5 * spacing_mm * (1.0 - line_share))
     return step(away - hole_mm, 0.3 * spacing_mm)
 
 
-def draw_nevus(rng, canvas):
+def draw_nevus(rng: np.random.Generator, canvas: Canvas) -> None:
     """NV: round or oval, symmetric, one or two browns, an even pattern that thins out towards the edge.
 
     Three patterns: reticular (a regular network), globular (even round globules), homogeneous. One in six is
@@ -75,7 +77,7 @@ def draw_nevus(rng, canvas):
     canvas.blood += body * np.float32(rng.uniform(0.0, 0.22))
 
 
-def draw_melanoma(rng, canvas):
+def draw_melanoma(rng: np.random.Generator, canvas: Canvas) -> None:
     """MEL: asymmetric, ragged, of several colours, with structures in disorder.
 
     Light to dark brown and black in patches, an atypical network of broad broken lines, dots and globules of
@@ -119,7 +121,7 @@ def draw_melanoma(rng, canvas):
         canvas.cover(SCAR_WHITE, np.float32(0.6 * vigor) * scar)
 
 
-def _streaks(rng):
+def _streaks(rng: np.random.Generator) -> np.ndarray:
     """Rays around the centre, from -1 to 1: streaks and pseudopods where they cross the edge."""
     angle = np.arctan2(Y_MM, X_MM)
     rays = np.sin(
@@ -129,7 +131,7 @@ def _streaks(rng):
     return rays * sector
 
 
-def _dots(rng, body, count):
+def _dots(rng: np.random.Generator, body: np.ndarray, count: int) -> np.ndarray:
     points = scatter(rng, body * (0.2 + step(smooth_noise(rng, 2.5), 1.0)), count)
     sizes_mm = rng.lognormal(np.log(0.11), 0.45, len(points)).clip(0.05, 0.35)
     return spots(points, sizes_mm, rng.uniform(0.5, 1.0, len(points)))

@@ -7,16 +7,23 @@ from data_prep.phantoms.skin.canvas import X_MM, Y_MM
 from data_prep.phantoms.skin.texture import smooth_noise
 
 
-def outline(rng, radius_mm, elongation=1.0, asymmetry=0.0, waviness=0.0, roughness=0.0):
+def outline(
+    rng: np.random.Generator,
+    radius_mm: float,
+    elongation: float = 1.0,
+    asymmetry: float = 0.0,
+    waviness: float = 0.0,
+    roughness: float = 0.0,
+) -> np.ndarray:
     """Distance to the edge of a lesion, to first order.
 
     Args:
-        rng: source of randomness.
-        radius_mm: radius of a disc of about the same area.
-        elongation: length by width.
-        asymmetry: from 0 for an ellipse to 1 for one with a second lobe as large as itself.
-        waviness: depth of bays and capes in mm.
-        roughness: depth of notches in mm.
+        rng: Source of randomness.
+        radius_mm: Radius of a disc of about the same area.
+        elongation: Length by width.
+        asymmetry: From 0 for an ellipse to 1 for one with a second lobe as large as itself.
+        waviness: Depth of bays and capes in mm.
+        roughness: Depth of notches in mm.
 
     Returns:
         float32 of shape `(SIZE_PX, SIZE_PX)` in mm, negative inside.
@@ -42,7 +49,9 @@ def outline(rng, radius_mm, elongation=1.0, asymmetry=0.0, waviness=0.0, roughne
     return distance
 
 
-def _ellipse(x, y, radius_mm, elongation, angle):
+def _ellipse(
+    x: np.ndarray, y: np.ndarray, radius_mm: float, elongation: float, angle: float
+) -> np.ndarray:
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     stretch = np.float32(elongation**0.5)
     along, across = (x * cos + y * sin) / stretch, (y * cos - x * sin) * stretch

@@ -7,7 +7,12 @@ from tqdm import tqdm
 
 from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.folder import PhantomFolder
-from data_prep.phantoms.skin.config import PhantomSkinConfig, count_images, plan_lesions
+from data_prep.phantoms.skin.config import (
+    LesionPlan,
+    PhantomSkinConfig,
+    count_images,
+    plan_lesions,
+)
 from data_prep.phantoms.skin.contact_sheet import write_contact_sheet
 from data_prep.phantoms.skin.lesion import write_lesion
 from data_prep.phantoms.workers import draw_all
@@ -32,20 +37,25 @@ _ELSE_CONFIRMED_BY = "single image expert consensus"
 logger = logging.getLogger(__name__)
 
 
-def make(output_dir, config=None, workers=None, overwrite=False):
+def make(
+    output_dir: str | Path,
+    config: PhantomSkinConfig | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> dict:
     """Makes the set, or what is missing of it.
 
     Args:
-        output_dir: folder for the set: new, empty, or left by an earlier run with the same settings.
+        output_dir: Folder for the set: new, empty, or left by an earlier run with the same settings.
         config: `PhantomSkinConfig`; None for the default.
-        workers: number of processes; None for one per core. It does not change what is written.
-        overwrite: throw away a set made with other settings.
+        workers: Number of processes; None for one per core. It does not change what is written.
+        overwrite: Throw away a set made with other settings.
 
     Returns:
         The summary that `phantom.json` holds.
 
     Raises:
-        UserError: the folder holds something else, or a set made with other settings; or a process died.
+        UserError: If the folder holds something else, or a set made with other settings; or a process died.
     """
     output_dir, config = Path(output_dir), config or PhantomSkinConfig()
     contents = (LABELS_FILE, LESIONS_FILE, CONTACT_SHEET_FILE, IMAGES)
@@ -69,7 +79,12 @@ def make(output_dir, config=None, workers=None, overwrite=False):
     )
 
 
-def _write_pictures(folder, config, plans, workers):
+def _write_pictures(
+    folder: Path,
+    config: PhantomSkinConfig,
+    plans: list[LesionPlan],
+    workers: int | None,
+) -> None:
     jobs = {plan.lesion_id: (str(folder), config.seed, plan) for plan in plans}
     logger.info(
         "drawing %d pictures of %d lesions in %s", config.images, len(plans), folder
@@ -79,7 +94,7 @@ def _write_pictures(folder, config, plans, workers):
             bar.update(written)
 
 
-def _write_labels(path, plans):
+def _write_labels(path: Path, plans: list[LesionPlan]) -> None:
     rows = []
     for image, plan in _by_image(plans):
         rows.append(
@@ -88,7 +103,7 @@ def _write_labels(path, plans):
     write_csv(path, ("image", *SKIN_LESION_LABELS), rows)
 
 
-def _write_lesions(path, plans):
+def _write_lesions(path: Path, plans: list[LesionPlan]) -> None:
     rows = [
         (image, plan.lesion_id, _CONFIRMED_BY.get(plan.label, _ELSE_CONFIRMED_BY))
         for image, plan in _by_image(plans)
@@ -96,7 +111,7 @@ def _write_lesions(path, plans):
     write_csv(path, ("image", "lesion_id", "diagnosis_confirm_type"), rows)
 
 
-def _by_image(plans):
+def _by_image(plans: list[LesionPlan]) -> list[tuple[str, LesionPlan]]:
     return sorted(
         ((image, plan) for plan in plans for image in plan.image_ids),
         key=lambda pair: pair[0],

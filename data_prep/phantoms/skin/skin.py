@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data_prep.phantoms.skin.canvas import Canvas
 from data_prep.phantoms.skin.texture import (
     distance_to_points,
     lattice_points,
@@ -10,7 +11,7 @@ from data_prep.phantoms.skin.texture import (
 )
 
 
-def draw_skin(rng, canvas):
+def draw_skin(rng: np.random.Generator, canvas: Canvas) -> None:
     """Draws skin onto an empty canvas: pale pink to light brown, as in ISIC2018's mostly fair patients."""
     melanin = 0.06 + 0.34 * rng.beta(1.2, 3.0)
     blood = rng.uniform(0.06, 0.30)
@@ -24,7 +25,7 @@ def draw_skin(rng, canvas):
     canvas.blood += blood * (1.0 - 0.12 * mottling + 0.10 * grain)
 
 
-def _furrows(rng):
+def _furrows(rng: np.random.Generator) -> np.ndarray:
     """The criss-cross of fine lines between the skin's plateaus, 1 in their depth."""
     spacing_mm = rng.uniform(0.6, 1.1)
     plateaus = distance_to_points(lattice_points(rng, spacing_mm, 0.22))

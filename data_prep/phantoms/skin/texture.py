@@ -10,14 +10,16 @@ _PIXELS = np.meshgrid(
 )
 
 
-def smooth_noise(rng, wavelength_mm):
+def smooth_noise(rng: np.random.Generator, wavelength_mm: float) -> np.ndarray:
     """Smooth noise of mean 0 and a standard deviation near 1, float32 of shape `(SIZE_PX, SIZE_PX)`."""
     cells = int(np.ceil(FIELD_MM / wavelength_mm * 2.0)) + 3
     values = rng.standard_normal((cells, cells), dtype=np.float32) * np.float32(1.4)
     return cv2.resize(values, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC)
 
 
-def sway(rng, patch, amount_mm=0.10):
+def sway(
+    rng: np.random.Generator, patch: np.ndarray, amount_mm: float = 0.10
+) -> np.ndarray:
     """Bends a finished patch a little, uint8 to uint8: nothing in skin is quite straight, round or even."""
     x, y = (
         _PIXELS[axis] + np.float32(amount_mm * PX_PER_MM) * smooth_noise(rng, 2.6)
@@ -26,19 +28,23 @@ def sway(rng, patch, amount_mm=0.10):
     return cv2.remap(patch, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def ridges(rng, wavelength_mm, sharpness=4.0):
+def ridges(
+    rng: np.random.Generator, wavelength_mm: float, sharpness: float = 4.0
+) -> np.ndarray:
     """Winding lines, 1 on their crests and 0 between: where smooth noise crosses zero."""
     noise = smooth_noise(rng, wavelength_mm)
     return np.exp(-np.float32(sharpness) * noise * noise)
 
 
-def lattice_points(rng, spacing_mm, jitter):
+def lattice_points(
+    rng: np.random.Generator, spacing_mm: float, jitter: float
+) -> np.ndarray:
     """Points of a shaken hexagonal lattice over the patch.
 
     Args:
-        rng: source of randomness.
-        spacing_mm: mean distance of neighbours.
-        jitter: standard deviation of each point's shift, in spacings.
+        rng: Source of randomness.
+        spacing_mm: Mean distance of neighbours.
+        jitter: Standard deviation of each point's shift, in spacings.
 
     Returns:
         float64 of shape `(points, 2)`: x and y in mm.
@@ -56,7 +62,7 @@ def lattice_points(rng, spacing_mm, jitter):
     return points @ turn
 
 
-def distance_to_points(points_mm):
+def distance_to_points(points_mm: np.ndarray) -> np.ndarray:
     """Distance in mm of every pixel to the nearest of the points, float32 of shape `(SIZE_PX, SIZE_PX)`."""
     pixels = np.floor((points_mm + FIELD_MM / 2) * PX_PER_MM).astype(int)
     pixels = pixels[((pixels >= 0) & (pixels < SIZE_PX)).all(axis=1)]
