@@ -138,10 +138,9 @@ def _export(name, variants, folder):
     import keras
 
     import keras_medformers
+    from keras_medformers.modalities import get_modality
     from keras_medformers.serving import export_saved_model
     from keras_medformers.serving.optimize import optimize_saved_model
-    from keras_medformers.serving.pixels import Pixels
-    from keras_medformers.serving.samples import sample_mammograms, sample_pixels
 
     keras.utils.set_random_seed(0)
     model = keras_medformers.create_model(name, classifier_activation="sigmoid")
@@ -160,13 +159,10 @@ def _export(name, variants, folder):
     path = folder / "model.keras"
     model.save(path)
     preprocessor = keras_medformers.preprocessor(name)
-    raw = preprocessor.inputs[0]
-    kind = Pixels(raw.dtype, raw.shape[-1])
-    # Mammograms are not resized on their way.
-    samples = (
-        sample_mammograms([model.input_shape[1:3]])
-        if kind.are_mammograms
-        else sample_pixels(kind)
+    modality = get_modality(keras_medformers.registry.model_entry(name).modalities[0])
+    # Some are not resized on their way.
+    samples = modality.draw_samples(
+        *([[model.input_shape[1:3]]] if modality.keeps_size else [])
     )
     outputs = model.output if isinstance(model.output, dict) else {"": model.output}
     labels = {
@@ -179,9 +175,8 @@ def _export(name, variants, folder):
         labels.get("", labels),
         folder / name,
         keras_medformers.registry.model_entry(name).layers.features,
+        modality=modality,
         activation="linear",
-        pixel_dtype=kind.dtype,
-        channels=kind.channels,
         samples=samples,
     )
     folders = {PREDICT: path, CALL: path, EXPORT: version, IN_TURN: version}

@@ -149,7 +149,7 @@ hu = np.load(sys.argv[1])
 logits = model.predict(preprocessor(hu), verbose=0)
 np.save(sys.argv[2], 1 / (1 + np.exp(-logits)))
 labels = ["any", "epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural"]
-export_saved_model(model, preprocessor, labels, sys.argv[3], samples=[hu[:1]])
+export_saved_model(model, preprocessor, labels, sys.argv[3], samples=[hu[:1]], modality="ct")
 """
 
 LOAD_AND_RUN = """

@@ -25,7 +25,7 @@ def export_ct(directory, treatment=None, name="efficient_scopeformer"):
     card = _card(name, "ct", "multilabel", treatment)
     preprocessor = keras_medformers.preprocessor(name, SIZE_PX)
     return export_saved_model(
-        model, preprocessor, CT_LABELS, directory, model_card=card
+        model, preprocessor, CT_LABELS, directory, model_card=card, modality="ct"
     )
 
 
@@ -45,6 +45,7 @@ def export_two_tasks(directory, treatment="mask"):
         directory,
         activation="softmax",
         model_card=card,
+        modality="ct",
     )
 
 
@@ -62,8 +63,7 @@ def export_pictures(directory):
         PICTURE_LABELS,
         directory,
         activation="softmax",
-        pixel_dtype="uint8",
-        channels=3,
+        modality="photograph",
         encoded=True,
         model_card=card,
     )
@@ -91,7 +91,7 @@ def export_mammograms(directory, preparation=None):
         MAMMOGRAM_LABELS,
         directory,
         activation="softmax",
-        pixel_dtype="uint16",
+        modality="mammogram",
         model_card=card,
     )
 
@@ -130,4 +130,5 @@ def export_vision_transformer(directory):
         directory,
         "class_features",
         activation="softmax",
+        modality="ct",
     )

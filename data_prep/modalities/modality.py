@@ -41,7 +41,7 @@ class Modality:
     """A kind of images.
 
     Attributes:
-        name: `schema.CT`, `schema.PHOTOGRAPH` or `schema.MAMMOGRAM`.
+        name: That of its `keras_medformers.modalities.Modality`.
         noun: What one image is called in messages.
         group_noun: What a patient is called in messages.
         image_format: From the build's settings, `DatasetInfo.image_format`.

@@ -6,25 +6,25 @@ from pathlib import Path
 from data_prep.datasets.base import Dataset
 from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
 from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
-from data_prep.records import schema
 from data_prep.records.balance import BALANCES, NONE
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.split_rules import SplitRule
+from keras_medformers.modalities import HEAD_CT, MAMMOGRAM
 from keras_medformers.support.errors import UserError
 
 CT_IMAGE_SIZE_PX = 256
 
 ARGUMENTS = {
-    "image_size": ("--image-size", (schema.CT, schema.MAMMOGRAM)),
-    "twelve_bit_correction": ("--no-twelve-bit-correction", (schema.CT,)),
-    "compression": ("--no-compression", (schema.CT, schema.MAMMOGRAM)),
-    "treatment": ("--treatment", (schema.CT,)),
-    "source_height": ("--source-height", (schema.MAMMOGRAM,)),
-    "flip": ("--keep-laterality", (schema.MAMMOGRAM,)),
+    "image_size": ("--image-size", (HEAD_CT.name, MAMMOGRAM.name)),
+    "twelve_bit_correction": ("--no-twelve-bit-correction", (HEAD_CT.name,)),
+    "compression": ("--no-compression", (HEAD_CT.name, MAMMOGRAM.name)),
+    "treatment": ("--treatment", (HEAD_CT.name,)),
+    "source_height": ("--source-height", (MAMMOGRAM.name,)),
+    "flip": ("--keep-laterality", (MAMMOGRAM.name,)),
 }
 """By setting, its argument and the modalities that it is for."""
 
-KINDS = {schema.CT: "CT", schema.MAMMOGRAM: "mammograms"}
+KINDS = {HEAD_CT.name: "CT", MAMMOGRAM.name: "mammograms"}
 
 
 def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRule]:
@@ -55,9 +55,9 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
         balance=_balance(config.balance, dataset),
     )
     _refuse_what_does_not_apply(config, dataset)
-    if dataset.modality.name == schema.CT:
+    if dataset.modality.name == HEAD_CT.name:
         return _with_ct_defaults(config, dataset), rule
-    if dataset.modality.name == schema.MAMMOGRAM:
+    if dataset.modality.name == MAMMOGRAM.name:
         return _with_mammogram_defaults(config, dataset), rule
     return config, rule
 
@@ -70,7 +70,7 @@ def with_source_height(
     Raises:
         UserError: The height to store is larger.
     """
-    if dataset.modality.name != schema.MAMMOGRAM:
+    if dataset.modality.name != MAMMOGRAM.name:
         return config
     own = dataset.source_height(data_dir) if dataset.source_height else FULL_HEIGHT_PX
     height = own if config.source_height is None else config.source_height

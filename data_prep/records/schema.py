@@ -15,23 +15,19 @@ import numpy as np
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.records.splits import SPLITS
+from keras_medformers.modalities import HEAD_CT, MAMMOGRAM, Modality, get_modality
 from keras_medformers.support.errors import UserError
 
 SCHEMA_VERSION = 2
 INFO_NAME = "dataset_info.json"
 REJECTS_NAME = "rejects.csv"
 
-CT = "ct"
-PHOTOGRAPH = "photograph"
-MAMMOGRAM = "mammogram"
-"""Modalities: what the images of a folder of records are."""
-
-HU_ZLIB = "hu-int16-zlib"
-HU_RAW = "hu-int16"
+HU_RAW = HEAD_CT.record_format
+HU_ZLIB = f"{HU_RAW}-zlib"
 """Image formats of CT: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
 
-UINT16_ZLIB = "uint16-zlib"
-UINT16_RAW = "uint16"
+UINT16_RAW = MAMMOGRAM.record_format
+UINT16_ZLIB = f"{UINT16_RAW}-zlib"
 """Image formats of mammograms: grey values, little-endian uint16 in rows, with or without zlib."""
 
 JPEG = "jpeg"
@@ -109,6 +105,11 @@ def encode_uint16(grey: np.ndarray, image_format: str = UINT16_ZLIB) -> bytes:
     return zlib.compress(data, ZLIB_LEVEL) if image_format == UINT16_ZLIB else data
 
 
+def zlib_format(modality: Modality) -> str:
+    """The image format of bare pixels with zlib around them."""
+    return f"{modality.record_format}-zlib"
+
+
 def serialize(record: ImageRecord) -> bytes:
     """Encodes a record as a serialized `tf.train.Example`."""
     from tensorflow.core.example.example_pb2 import Example
@@ -149,7 +150,7 @@ def parse_example(
     label_names: Sequence[str] = HEMORRHAGE_LABELS,
     extra_labels: Sequence[str] = (),
     image_size: int | tuple[int | None, int | None] | None = None,
-    modality: str = CT,
+    modality: str = HEAD_CT.name,
 ) -> dict[str, Any]:
     """Parses one record; works eagerly and inside `tf.data.Dataset.map`.
 
@@ -159,7 +160,7 @@ def parse_example(
         extra_labels: Integer labels to give under their own names, such as "location".
         image_size: Static height and width of the image where known, so that it can be batched without loss
             of shape; one number where they are equal.
-        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`: how the image is decoded.
+        modality: Name of what it is an image of, see `keras_medformers.modalities`.
 
     Returns:
         "image": int16 Hounsfield units `(height, width, 1)`, of photographs uint8 RGB `(height, width, 3)`,
@@ -171,11 +172,7 @@ def parse_example(
         ValueError: The modality is unknown.
         tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
     """
-    if modality not in _DECODERS:
-        known = ", ".join(repr(name) for name in _DECODERS)
-        raise ValueError(
-            f"Expected modality to be one of {known}. Received: modality={modality!r}"
-        )
+    of_modality = get_modality(modality)
     static_shape = (
         image_size if isinstance(image_size, tuple) else (image_size, image_size)
     )
@@ -199,7 +196,7 @@ def parse_example(
         {key: tf.io.FixedLenFeature([], kind) for key, kind in scalar.items()},
     )
     result = {
-        "image": _DECODERS[modality](tf, parsed, static_shape),
+        "image": _decode(tf, parsed, static_shape, of_modality),
         "labels": tf.stack(
             [tf.cast(parsed[f"label/{name}"], tf.float32) for name in label_names]
         ),
@@ -213,49 +210,29 @@ def parse_example(
     return result | {name: parsed[f"label/{name}"] for name in extra_labels}
 
 
-def _decode_hu(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
-    return _decode_16_bit(tf, parsed, static_shape, tf.int16, HU_ZLIB, HU_RAW)
-
-
-def _decode_mammogram(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
-    return _decode_16_bit(tf, parsed, static_shape, tf.uint16, UINT16_ZLIB, UINT16_RAW)
-
-
-def _decode_16_bit(
-    tf: Any,
-    parsed: dict[str, Any],
-    static_shape: tuple,
-    dtype: Any,
-    compressed: str,
-    raw: str,
+def _decode(
+    tf: Any, parsed: dict[str, Any], static_shape: tuple, modality: Modality
 ) -> Any:
     image_format, encoded = parsed["image/format"], parsed["image/encoded"]
+    if modality.is_file:
+        with _only_formats(tf, image_format, JPEG, PNG):
+            encoded = tf.identity(encoded)
+        # The operation decodes PNG, too. Its own choice of transform is fast and up to tens
+        # of levels off.
+        image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+        return tf.ensure_shape(image, (*static_shape, modality.channels))
+
+    raw, compressed = modality.record_format, zlib_format(modality)
     with _only_formats(tf, image_format, compressed, raw):
         data = tf.cond(
             tf.equal(image_format, compressed),
             lambda: tf.io.decode_compressed(encoded, "ZLIB"),
             lambda: tf.identity(encoded),
         )
-    image = tf.io.decode_raw(data, dtype, little_endian=True)
-    image = tf.reshape(
-        image, tf.stack([parsed["image/height"], parsed["image/width"], 1])
-    )
-    return tf.ensure_shape(image, (*static_shape, 1))
-
-
-def _decode_photograph(tf: Any, parsed: dict[str, Any], static_shape: tuple) -> Any:
-    with _only_formats(tf, parsed["image/format"], JPEG, PNG):
-        encoded = tf.identity(parsed["image/encoded"])
-    # The operation decodes PNG, too. Its own choice of transform is fast and up to tens of levels off.
-    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.ensure_shape(image, (*static_shape, 3))
-
-
-_DECODERS = {
-    CT: _decode_hu,
-    PHOTOGRAPH: _decode_photograph,
-    MAMMOGRAM: _decode_mammogram,
-}
+    image = tf.io.decode_raw(data, modality.dtype, little_endian=True)
+    sides = [parsed["image/height"], parsed["image/width"], modality.channels]
+    image = tf.reshape(image, tf.stack(sides))
+    return tf.ensure_shape(image, (*static_shape, modality.channels))
 
 
 def _only_formats(tf: Any, image_format: Any, *known: str) -> Any:
@@ -284,7 +261,7 @@ class DatasetInfo:
         image_format: How images are encoded.
         image_size: Height and width in pixels where they are equal; None where they are not, and where images
             have their original sizes.
-        modality: `CT`, `PHOTOGRAPH` or `MAMMOGRAM`.
+        modality: Name of what they are images of, see `keras_medformers.modalities`.
         exclusive_labels: Whether every record has exactly one of the labels.
         splits: Per split: "records", "patients", "series"; "labels", the positives by label; and by further
             label "extra_labels", the records by its value, but for labels that are amounts.

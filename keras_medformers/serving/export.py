@@ -16,10 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_medformers.modalities import Modality, get_modality
 from keras_medformers.serving import model_card as card
 from keras_medformers.serving.comparison import compare_with_model
 from keras_medformers.serving.pixels import Pixels
-from keras_medformers.serving.samples import sample_pixels
 from keras_medformers.serving.signatures import Network, by_name, make_signatures
 from keras_medformers.serving.versions import new_version
 from keras_medformers.serving.warm_up import (
@@ -43,9 +43,8 @@ def export_saved_model(
     directory: str | Path,
     feature_layer: str = "feature_map",
     *,
+    modality: Modality | str,
     activation: str = "sigmoid",
-    pixel_dtype: str = "int16",
-    channels: int = 1,
     encoded: bool = False,
     samples: Sequence[np.ndarray] | None = None,
     tolerance: float = TOLERANCE,
@@ -86,12 +85,13 @@ def export_saved_model(
         label_names: Names of the outputs, in order; by task for a model that gives a dict.
         directory: Where the versions are; made if absent. Its name is the model's.
         feature_layer: Name of the layer whose output is the feature map.
+        modality: What the raw pixels are: a name of `list_modalities`, or a `Modality` of
+            one's own. The model card says it.
         activation: Key of `ACTIVATIONS`.
-        pixel_dtype: Type of the raw pixels: `int16` for HU, `uint16` for mammograms, `uint8` for photographs.
-        channels: Channels of the raw pixels.
-        encoded: Whether to add the signature `encoded`; the pixels have to be uint8 RGB for it.
+        encoded: Whether to add the signature `encoded`, for modalities whose pixels are what
+            JPEG and PNG files decode to.
         samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the SavedModel is
-            compared with `model`; if not given, drawn ones of the pixels' kind.
+            compared with `model`; if not given, drawn ones of the modality.
         tolerance: Largest absolute difference allowed for probabilities; for features it is relative to
             the largest value and `FEATURE_SLACK` times as much, for heat maps `FEATURE_SLACK` times as much.
         model_card: What is known about the model's training and use, for `model_card.json`; the export adds
@@ -106,14 +106,15 @@ def export_saved_model(
     """
     network = Network.of(model, feature_layer, activation)
     label_names = _checked_labels(model, label_names)
-    kind = Pixels(pixel_dtype, channels)
-    if encoded and not kind.are_photographs:
+    modality = get_modality(modality)
+    kind = Pixels(modality)
+    if encoded and not modality.is_file:
         raise ValueError(
-            "`encoded` needs pixel_dtype='uint8' and channels=3, which is what JPEG and PNG decode to. "
-            f"Received: {pixel_dtype=}, {channels=}"
+            "`encoded` is for a modality that is what JPEG and PNG files decode to, such as "
+            f"'photograph'. Received: modality={modality.name!r}"
         )
     if samples is None:
-        samples = sample_pixels(kind)
+        samples = samples_of(modality)
     if not len(samples):
         raise ValueError(
             "`samples` must hold at least one batch of pixels to compare on. Received: none"
@@ -146,6 +147,20 @@ def export_saved_model(
         path, ", ".join(signatures), difference, sum(len(batch) for batch in samples),
     )  # fmt: skip
     return path
+
+
+def samples_of(modality: Modality) -> list[np.ndarray]:
+    """Drawn batches of raw pixels of a modality.
+
+    Raises:
+        ValueError: If the modality does not say how to draw them.
+    """
+    if modality.draw_samples is None:
+        raise ValueError(
+            f"Modality {modality.name!r} has no `draw_samples`; expected `samples` to "
+            "compare on. Received: samples=None"
+        )
+    return modality.draw_samples()
 
 
 def _checked_labels(

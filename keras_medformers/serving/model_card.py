@@ -35,6 +35,7 @@ def model_card_text(
         "version_of_package": __version__,
         "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "not_a_medical_device": True,
+        "modality": kind.modality.name,
         "pixel_dtype": kind.dtype,
         "channels": kind.channels,
         "label_names": list(label_names[PROBABILITIES])

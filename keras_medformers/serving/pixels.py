@@ -7,6 +7,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from keras_medformers.modalities import Modality
+
 FILE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 """First bytes of JPEG and PNG files."""
 
@@ -16,31 +18,23 @@ VALUES_SHOWN = 8
 
 @dataclasses.dataclass(frozen=True)
 class Pixels:
-    """What stands in a raw image.
+    """Raw pixels in a graph.
 
     Attributes:
-        dtype: Type of a value: `int16` for HU, `uint16` for mammograms, `uint8` for photographs; floats are
-            for networks of one's own.
-        channels: Values per pixel.
+        modality: What they are pixels of. Those of a `Modality` of one's own may be floats.
     """
 
-    dtype: str
-    channels: int
+    modality: Modality
 
     @property
-    def are_hu(self) -> bool:
-        """Whether these are slices of CT in Hounsfield units."""
-        return (self.dtype, self.channels) == ("int16", 1)
+    def dtype(self) -> str:
+        """Type of a value."""
+        return self.modality.dtype
 
     @property
-    def are_mammograms(self) -> bool:
-        """Whether these are the stored grey values of mammograms."""
-        return (self.dtype, self.channels) == ("uint16", 1)
-
-    @property
-    def are_photographs(self) -> bool:
-        """Whether these are RGB pictures, as JPEG and PNG files decode to."""
-        return (self.dtype, self.channels) == ("uint8", 3)
+    def channels(self) -> int:
+        """Values per pixel."""
+        return self.modality.channels
 
     @property
     def spec(self) -> tf.TensorSpec:
@@ -52,12 +46,8 @@ class Pixels:
     def checked(self, pixels: tf.Tensor) -> tf.Tensor:
         """The same pixels, in a graph that stops at a wrong shape and at values of another modality.
 
-        Refused are only values that no image of the modality can have:
-
-        - HU without any value below 0: every slice shows air or fat, so these are grey values, or stored
-          values without the rescale intercept;
-        - mammograms of one single value;
-        - floats that are not finite.
+        Refused are only values that no image of the modality can have, by the modality's own
+        rules, and floats that are not finite.
         """
         # Of a placeholder with a known rank the check would be folded away: it is always right.
         shape = tf.shape(tf.compat.v1.placeholder_with_default(pixels, None))
@@ -91,23 +81,16 @@ class Pixels:
 
     def _checks_of_values(self, pixels: tf.Tensor) -> list:
         axes = (1, 2, 3)
-        if self.are_hu:
-            return [
-                require_of_each(
-                    tf.reduce_min(pixels, axes) < 0,
-                    "expected Hounsfield units, in which air is about -1000; these images have no value "
-                    "below 0, so they are grey values, or stored values before rescale slope and intercept",
-                )
-            ]
-        if self.are_mammograms:
-            # The operations on uint16 are few.
-            values = tf.cast(pixels, tf.int32)
-            return [
-                require_of_each(
-                    tf.reduce_max(values, axes) > tf.reduce_min(values, axes),
-                    "expected mammograms; these images have the same value everywhere",
-                )
-            ]
+        modality, checks = self.modality, []
+        # The operations on uint16 are few.
+        values = tf.cast(pixels, tf.int32) if pixels.dtype == tf.uint16 else pixels
+        if modality.a_value_below is not None:
+            checks.append(tf.reduce_min(values, axes) < modality.a_value_below)
+        if modality.varies:
+            checks.append(tf.reduce_max(values, axes) > tf.reduce_min(values, axes))
+        if checks:
+            right = tf.reduce_all(tf.stack(checks), axis=0)
+            return [require_of_each(right, modality.refusal)]
         if pixels.dtype.is_floating:
             return [
                 require_of_each(

@@ -40,14 +40,14 @@ def warm_up_requests(
     """
     image = np.full((1, *size, kind.channels), 1, kind.dtype)
     # Only the first value differs: such a tensor takes a few bytes, whatever its size.
-    image[0, 0, 0] = -1000 if kind.are_hu else 0
+    image[0, 0, 0] = kind.modality.background
     raw = image.astype(image.dtype.newbyteorder("<")).tobytes()
     as_bytes = {"raw": np.array([raw], object), "shape": np.array([size], "int32")}
     requests = {
         "raw": as_bytes,
         "explain_raw": as_bytes,
         "encoded": {"encoded": np.array([_png(image[0])], object)}
-        if kind.are_photographs
+        if kind.modality.is_file
         else {},
     }
     return {name: requests.get(name, {"pixels": image}) for name in signatures}

@@ -9,8 +9,8 @@ import multiprocessing
 import os
 import pathlib
 
-from data_prep.records.schema import MAMMOGRAM
 from keras_medformers import registry
+from keras_medformers.modalities import get_modality
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training import train
@@ -141,7 +141,7 @@ def _check_settings(folder, config):
     found = Config.load(folder).to_json()
     filled_in = [
         *KEYS_FROM_RECORDS,
-        *(["input_size"] if found["modality"] == MAMMOGRAM else []),
+        *(["input_size"] if get_modality(found["modality"]).keeps_size else []),
         *(["weights"] if found["first_stage"] != "none" else []),
     ]
     changed = [

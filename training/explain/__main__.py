@@ -24,7 +24,7 @@ import argparse
 import logging
 import pathlib
 
-from data_prep.records.schema import MAMMOGRAM
+from keras_medformers.modalities import get_modality
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
@@ -167,14 +167,16 @@ def _one_run(run, output, arguments):
 
 
 def _several_runs(runs, arguments):
-    of_mammograms = {run: Config.load(run).modality == MAMMOGRAM for run in runs}
-    if len(set(of_mammograms.values())) > 1:
-        others = ", ".join(str(run) for run in runs if not of_mammograms[run])
+    modalities = {run: get_modality(Config.load(run).modality) for run in runs}
+    with_fields = {run: one.has_receptive_fields for run, one in modalities.items()}
+    if len(set(with_fields.values())) > 1:
+        others = ", ".join(str(run) for run in runs if not with_fields[run])
+        nouns = next(one.nouns for run, one in modalities.items() if with_fields[run])
         raise UserError(
-            f"expected runs that are all on mammograms, or none; these are not: {others}"
+            f"expected runs that are all on {nouns}, or none; these are not: {others}"
         )
     compare, folder = compare_encoders, "similarity"
-    if of_mammograms[runs[0]]:
+    if with_fields[runs[0]]:
         compare, folder = compare_receptive_fields, "receptive_fields"
     output = pathlib.Path(arguments.output or runs[0].parent / folder)
     _write(output, *compare(runs, arguments.records, arguments.split, arguments.images))

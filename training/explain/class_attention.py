@@ -12,7 +12,8 @@ from keras_medformers.explain import (
     overlay,
     place_on_picture,
 )
-from training.explain.explainer import crop_fraction, picture_of
+from keras_medformers.modalities import get_modality
+from training.runs.network_input import crop_fraction
 
 IMAGES_LOOKED_AT = 6
 ROLLOUT = "attention rollout"
@@ -71,7 +72,7 @@ def _surest(answers, probabilities):
 
 def _looked(record, maps, answers, probabilities, bench):
     names = bench.config.label_names
-    picture = picture_of(record["inputs"])
+    picture = get_modality(bench.config.modality).to_picture(record["inputs"])
     crop = crop_fraction(bench.preprocessor)
     panels = {"image": picture}
     for name, heat in maps.items():

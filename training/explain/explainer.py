@@ -11,11 +11,9 @@ from keras_medformers.explain import (
     overlay,
     place_on_picture,
 )
-from keras_medformers.layers import ResizeAndCrop
+from keras_medformers.modalities import get_modality
 from keras_medformers.support.errors import UserError
 from training.explain.batches import fitting_batch
-from training.figures.examples import BRAIN_WINDOW_HU
-from training.figures.mammogram import mammogram_picture
 from training.predict.kinds import KINDS
 from training.predict.preparation import preparation_of_run
 from training.runs import network_input
@@ -51,13 +49,14 @@ class Explainer:
         self.class_index = (
             None if label is None else self.config.label_names.index(label)
         )
-        self.noun = KINDS[self.config.modality].one
+        self.modality = get_modality(self.config.modality)
+        self.noun = self.modality.one
         self.task = tasks.task_of(self.config)
         self.model = self.task.with_one_output(load_model(run_dir))
         features = registry.model_entry(self.config.model).layers.features
         self.layer_name, self.grid = _layer_and_grid(self.model, layer_name, features)
         self.preprocessor = network_input.preprocessor_of(self.config)
-        self.crop_fraction = crop_fraction(self.preprocessor)
+        self.crop_fraction = network_input.crop_fraction(self.preprocessor)
 
     def read(self, path):
         """A file's image as the records of the run hold such images.
@@ -109,7 +108,7 @@ class Explainer:
                 "label": names[shown],
                 "probability": probabilities[shown],
             }
-            picture = picture_of(image)
+            picture = self.modality.to_picture(image)
             yield (
                 row,
                 picture,
@@ -144,23 +143,3 @@ def _layer_and_grid(model, layer_name, features):
         and len(getattr(layers[layer_name].output, "shape", ())) == 3
     )
     return layer_name, grids[0] if gives_tokens and grids else None
-
-
-def picture_of(image):
-    """A raw image as uint8 RGB; CT in the brain window."""
-    if image.shape[2] == 3:
-        return image
-    if image.dtype == np.uint16:
-        return np.repeat(mammogram_picture(image, None)[..., np.newaxis], 3, axis=2)
-    level, width = BRAIN_WINDOW_HU
-    grey = 255 * np.clip((image.astype("float32") - level) / width + 0.5, 0, 1)
-    return np.repeat(np.rint(grey).astype(np.uint8), 3, axis=2)
-
-
-def crop_fraction(preprocessor):
-    """Side of the centre crop that the network sees, as a share of the shorter side; None if it sees all."""
-    layers = {layer.name: layer for layer in preprocessor.layers}
-    if "crop" in layers:
-        return layers["crop"].height / layers["resize"].height
-    crops = [layer for layer in layers.values() if isinstance(layer, ResizeAndCrop)]
-    return crops[0].crop_to / crops[0].resize_to if crops else None

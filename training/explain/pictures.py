@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_medformers.explain import map_redundancy
+from keras_medformers.modalities import get_modality
 from training import figures
 from training.explain import insight
 from training.explain.insight import OWN, PROJECTED
@@ -39,7 +40,7 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
         tables["similarity.csv"] = similarity_table({config.model: seen.similarity})
     for stage, maps in seen.maps.items():
         drawn[SHEETS[stage]] = figures.feature_map_sheet(
-            seen.image,
+            get_modality(config.modality).to_picture(seen.image),
             {name: array[seen.shown] for name, array in maps.items()},
             title(f"Feature maps, {stage}", about, config),
             caption_of(seen, config),

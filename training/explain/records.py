@@ -5,7 +5,6 @@ import logging
 
 import pandas as pd
 
-from data_prep.records.schema import MAMMOGRAM
 from keras_medformers.explain import encoder_similarity, encoders_of
 from keras_medformers.support.errors import UserError
 from training import figures, report
@@ -67,7 +66,7 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
     )
     if pairs:
         pictures["contact_sheet.png"] = figures.to_png(contact_sheet(pairs, heading))
-    if config.modality == MAMMOGRAM:
+    if explainer.modality.has_receptive_fields:
         fields = {config.model: fields_of_run(explainer.model, bench, source, images)}
         of_fields, profiles = _receptive_fields(
             fields, [(_about(config, split), *notes(config))]

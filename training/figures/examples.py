@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from training.figures.canvas import GREY, INK, VERMILION, style_axes
-from training.figures.mammogram import mammogram_picture
 
-BRAIN_WINDOW_HU = (40, 80)
-"""Level and width."""
+SHEET_PX = 640
+"""Longer side of a picture at most; larger ones are made smaller."""
 
 COLUMNS = 4
 
@@ -23,8 +23,7 @@ class Example(NamedTuple):
 
     Attributes:
         title: A line or two above the picture.
-        image: A CT slice in HU or a mammogram in uint16, shape `(height, width)` or `(height, width, 1)`, or
-            an RGB photograph, uint8 of shape `(height, width, 3)`.
+        image: The picture, uint8 of shape `(height, width, 3)`; see `Modality.to_picture`.
         labels: 0 or 1 per label.
         probabilities: Predicted probability per label.
     """
@@ -93,31 +92,32 @@ def example_sheet(
     return figure
 
 
-def show_image(axes: Axes, image: np.ndarray) -> None:
-    """Puts a photograph, a mammogram, or a CT slice in the brain window, into axes without frame."""
-    image = np.asarray(image)
-    if image.shape[2:] == (3,):
-        axes.imshow(image, interpolation="antialiased")
-    elif image.dtype == np.uint16:
-        axes.imshow(
-            mammogram_picture(image),
-            cmap="gray",
-            vmin=0,
-            vmax=255,
-            interpolation="antialiased",
-        )
-    else:
-        level, width = BRAIN_WINDOW_HU
-        low, high = level - width / 2, level + width / 2
-        axes.imshow(
-            image.reshape(image.shape[:2]),
-            cmap="gray",
-            vmin=low,
-            vmax=high,
-            interpolation="nearest",
-        )
+def show_image(axes: Axes, picture: np.ndarray) -> None:
+    """Puts a picture into axes without frame.
+
+    Args:
+        axes: Where it is shown.
+        picture: uint8 of shape `(height, width, 3)`, or grey of shape `(height, width)`.
+    """
+    axes.imshow(
+        _not_longer_than(SHEET_PX, picture),
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="antialiased",
+    )
     axes.set_anchor("N")
     axes.set_axis_off()
+
+
+def _not_longer_than(longest_px: int, picture: np.ndarray) -> np.ndarray:
+    """A picture, made smaller by area averaging if a side is longer."""
+    height, width = picture.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _draw_probabilities(

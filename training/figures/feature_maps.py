@@ -40,7 +40,7 @@ def feature_map_sheet(
     """An image and maps of it, one block per backbone.
 
     Args:
-        image: A CT slice in HU or a photograph, as for the sheet of examples.
+        image: The picture, uint8, as for the sheet of examples.
         maps: By backbone, maps of shape `(height, width, maps)`. Of more than fit, evenly spaced ones are
             shown; each from its own lowest to its highest value.
         title: What stands above the figure.

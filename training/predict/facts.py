@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.datasets import patches_of
-from data_prep.records.schema import MAMMOGRAM
+from keras_medformers.modalities import get_modality
 from keras_medformers.support.errors import UserError
 from training.predict.preparation import (
     Preparation,
@@ -47,7 +47,7 @@ def facts_of_run(run_dir: Path) -> Facts:
     """
     config = Config.load(run_dir)
     _refuse_patches(run_dir, config.dataset)
-    side = None if config.modality == MAMMOGRAM else config.input_size
+    side = None if get_modality(config.modality).keeps_size else config.input_size
     return Facts(
         config.model, config.modality, config.task, side, preparation_of_run(config)
     )

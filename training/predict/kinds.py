@@ -19,7 +19,7 @@ from data_prep.modalities.photograph.pictures import (
     read_photograph,
 )
 from data_prep.records.build_config import BuildConfig
-from data_prep.records.schema import CT, MAMMOGRAM, PHOTOGRAPH
+from keras_medformers.modalities import HEAD_CT, MAMMOGRAM, PHOTOGRAPH
 from training.predict.preparation import Preparation
 
 AS_THEY_ARE = "as-they-are"
@@ -132,7 +132,7 @@ def _place_of_mammogram(path: Path) -> Place:
 
 
 KINDS = {
-    CT: Kind(
+    HEAD_CT.name: Kind(
         read_ct,
         lambda path: _place_of_slice(read_header(path)),
         UnreadableSlice,
@@ -140,7 +140,7 @@ KINDS = {
         "slices",
         "CT",
     ),
-    MAMMOGRAM: Kind(
+    MAMMOGRAM.name: Kind(
         read_mammogram,
         _place_of_mammogram,
         UnreadableMammogram,
@@ -148,7 +148,7 @@ KINDS = {
         "mammograms",
         "MG",
     ),
-    PHOTOGRAPH: Kind(
+    PHOTOGRAPH.name: Kind(
         read_picture,
         lambda _: Place(),
         UnreadablePhotograph,

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.records.schema import CT, MAMMOGRAM
+from keras_medformers.modalities import (
+    HEAD_CT,
+    MAMMOGRAM,
+    Modality,
+    get_modality,
+    modality_of_old_export,
+)
 from keras_medformers.serving.client.client import ServingClient
 from keras_medformers.serving.client.model_client import ModelClient
 from keras_medformers.serving.client.signatures import ModelMetadata
@@ -17,7 +23,6 @@ from training.predict.facts import Facts
 from training.predict.kinds import AS_THEY_ARE
 from training.predict.local import load_local
 from training.predict.preparation import Preparation
-from training.runs.network_input import STORED_PIXELS
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,8 @@ def open_model(arguments: argparse.Namespace, signature: str) -> Iterator[Opened
     with _client(arguments, signature, version_dir, known) as client:
         metadata = client.metadata()
         client.predict([])  # says whether there is such a signature
-        modality = _modality(metadata)
         where = arguments.server or str(version_dir)
-        if known and known.modality != modality:
-            raise UserError(
-                f"{arguments.run or arguments.export} is about images of modality {known.modality}, and the "
-                f"model at {where} takes {modality}; name the run or export that is served"
-            )
+        modality = _modality(arguments, known, metadata, where).name
         preparation = _preparation(arguments, known, modality)
         yield OpenedModel(client, where, metadata, known, modality, preparation)
 
@@ -136,35 +136,61 @@ def _name_on_server(version_dir: Path | None, known: Facts | None) -> str:
     )
 
 
-def _modality(metadata: ModelMetadata) -> str:
-    for signature in metadata.signatures.values():
-        pixels = signature.inputs.get("pixels")
-        for modality, (channels, dtype) in STORED_PIXELS.items():
-            if (
-                pixels
-                and pixels.shape
-                and (pixels.shape[-1], pixels.dtype) == (channels, dtype)
-            ):
-                return modality
-    raise UserError(
-        f"model {metadata.name} has no signature that takes the pixels of a {', '.join(STORED_PIXELS)}; "
-        "expected one that `make export` wrote"
-    )
+def _modality(
+    arguments: argparse.Namespace,
+    known: Facts | None,
+    metadata: ModelMetadata,
+    where: str,
+) -> Modality:
+    """What its run or its card says that it takes, which the pixels of its signatures have to fit.
+
+    Where there is neither, as of a server alone, the type of the pixels has to do.
+    """
+    takes = [
+        (pixels.dtype, pixels.shape[-1])
+        for signature in metadata.signatures.values()
+        if (pixels := signature.inputs.get("pixels")) and pixels.shape
+    ]
+    if not takes:
+        raise UserError(
+            f"model {metadata.name} has no signature that takes pixels; expected one that "
+            "`make export` wrote"
+        )
+    dtype, channels = takes[0]
+    if known is None:
+        found = modality_of_old_export(dtype, channels)
+        if found is None:
+            raise UserError(
+                f"model {metadata.name} takes {dtype} pixels with {channels} channel(s), and nothing says "
+                "of what; name its run by --run or its export by --export beside --server"
+            )
+        return found
+    try:
+        modality = get_modality(known.modality)
+    except ValueError as error:
+        raise UserError(f"{arguments.run or arguments.export}: {error}") from error
+    if not modality.takes(dtype, channels):
+        raise UserError(
+            f"{arguments.run or arguments.export} is about {modality.nouns}, {modality.dtype} pixels with "
+            f"{modality.channels} channel(s), and the model at {where} takes {dtype} with {channels}; name "
+            "the run or export that is served"
+        )
+    return modality
 
 
 def _preparation(
     arguments: argparse.Namespace, known: Facts | None, modality: str
 ) -> Preparation:
-    if arguments.treatment and modality != CT:
+    if arguments.treatment and modality != HEAD_CT.name:
         raise UserError(
             f"--treatment is for CT slices, and the model takes images of modality {modality}"
         )
-    if known is None and modality == MAMMOGRAM:
+    if known is None and modality == MAMMOGRAM.name:
         raise UserError(
             "nothing says at which scale the model takes mammograms; name its run by --run or its export by "
             "--export beside --server"
         )
-    if known is None and modality == CT and not arguments.treatment:
+    if known is None and modality == HEAD_CT.name and not arguments.treatment:
         raise UserError(
             "nothing says how the slices were treated that the model learned from; name its run by --run or "
             f"its export by --export, or say it by --treatment ({AS_THEY_ARE}: they were not)"

@@ -4,7 +4,7 @@ import collections
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,8 +13,8 @@ import numpy as np
 from keras_medformers.explain import overlay, place_on_picture
 from keras_medformers.registry import preprocessor
 from keras_medformers.support.errors import UserError
-from training.explain.explainer import crop_fraction, picture_of
 from training.predict.facts import Facts
+from training.runs.network_input import crop_fraction as crop_fraction_of
 
 LIKELIEST, ALL = "likeliest", "all"
 
@@ -22,8 +22,8 @@ DIGEST_HEX_DIGITS = 8
 
 
 def seen_share(facts: Facts) -> float | None:
-    """Which part of an image a model sees, by its preprocessing; see `training.explain.explainer`."""
-    return crop_fraction(preprocessor(facts.model, facts.input_size))
+    """Which part of an image a model sees, by its preprocessing; see `network_input.crop_fraction`."""
+    return crop_fraction_of(preprocessor(facts.model, facts.input_size, facts.modality))
 
 
 class Overlays:
@@ -35,6 +35,7 @@ class Overlays:
         crop_fraction: What `seen_share` gives.
         labels: Labels to draw: names, or `ALL`; or `LIKELIEST`, of each output the one with the highest
             probability.
+        to_picture: See `Modality.to_picture`.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Overlays:
         files: Sequence[Path],
         crop_fraction: float | None,
         labels: Sequence[str],
+        to_picture: Callable[[np.ndarray], np.ndarray],
     ):
         self._folder = folder
         self._stems = collections.Counter(path.stem.casefold() for path in files)
         self._labels = set(labels)
         self._crop_fraction = crop_fraction
+        self._to_picture = to_picture
         folder.mkdir(exist_ok=True)
 
     def write(
@@ -77,7 +80,7 @@ class Overlays:
                 f"expected --label to be {ALL}, {LIKELIEST}, or among {', '.join(sorted(known))}. "
                 f"Received: {', '.join(sorted(unknown))}"
             )
-        picture, names = picture_of(pixels), []
+        picture, names = self._to_picture(pixels), []
         for output, of_output in probabilities.items():
             best = max(of_output, key=of_output.get)
             for label, heat in zip(of_output, heat_maps[output], strict=True):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.records.resolve_config import FULL_HEIGHT_PX
-from data_prep.records.schema import INFO_NAME, MAMMOGRAM
+from data_prep.records.schema import INFO_NAME
+from keras_medformers.modalities import get_modality
 from training.runs.config import Config
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Preparation:
 def preparation_of_run(config: Config) -> Preparation:
     """How the records of a run were made; where they are gone, what its configuration says of them."""
     build = _build_config(Path(config.records) / INFO_NAME)
-    if build is None and config.modality == MAMMOGRAM:
+    if build is None and get_modality(config.modality).keeps_size:
         logger.warning(
             "%s are gone: mammograms are taken to be %d pixels high, and right ones are flipped",
             config.records,
@@ -50,7 +51,9 @@ def preparation_of_run(config: Config) -> Preparation:
     return Preparation(
         treatment=config.treatment,
         twelve_bit_correction=build.get("twelve_bit_correction") is not False,
-        image_height_px=config.input_size if config.modality == MAMMOGRAM else None,
+        image_height_px=config.input_size
+        if get_modality(config.modality).keeps_size
+        else None,
         source_height_px=build.get("source_height") or FULL_HEIGHT_PX,
         flip=build.get("flip") is not False,
     )

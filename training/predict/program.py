@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_medformers.modalities import get_modality
 from keras_medformers.serving.client.errors import ServerError
 from keras_medformers.support.errors import UserError
 from training.predict import dicomweb
@@ -51,9 +52,10 @@ def _predict(
     _make_folder(output)
     files = [*files, *_fetched(kind, output, arguments)]
     crop_fraction = _crop_fraction(model)
+    to_picture = get_modality(model.modality).to_picture
     labels = arguments.label or [LIKELIEST]
     overlays = (
-        Overlays(output / OVERLAYS, files, crop_fraction, labels)
+        Overlays(output / OVERLAYS, files, crop_fraction, labels, to_picture)
         if arguments.overlays
         else None
     )
@@ -110,6 +112,7 @@ def _predict(
             model_name=model.metadata.name,
             model_version=str(model.metadata.version),
             read_pixels=lambda path: kind.read(path, model.preparation).pixels,
+            to_picture=to_picture,
             crop_fraction=crop_fraction,
             label=next((name for name in labels if name not in (LIKELIEST, ALL)), None),
         )

@@ -24,6 +24,7 @@ def write_reports(
     model_name: str,
     model_version: str,
     read_pixels: Callable[[Path], np.ndarray],
+    to_picture: Callable[[np.ndarray], np.ndarray],
     crop_fraction: float | None,
     label: str | None,
 ) -> list[Path]:
@@ -36,6 +37,7 @@ def write_reports(
         model_name: The model's.
         model_version: Its version.
         read_pixels: Reads the raw pixels that a heat map lies over.
+        to_picture: See `Modality.to_picture`.
         crop_fraction: See `keras_medformers.explain.place_on_picture`.
         label: Whose heat maps secondary captures show; None for the likeliest one's.
 
@@ -61,6 +63,7 @@ def write_reports(
                     folder / name,
                     label=label,
                     read_pixels=read_pixels,
+                    to_picture=to_picture,
                     crop_fraction=crop_fraction,
                     **about,
                 )

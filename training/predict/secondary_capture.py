@@ -18,8 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from data_prep.modalities.head_ct.dicom import read_slice
 from keras_medformers.explain import overlay, place_on_picture
+from keras_medformers.modalities import HEAD_CT
 from keras_medformers.support.errors import UserError
-from training.explain.explainer import picture_of
 from training.predict.dicom_objects import (
     NOT_FOR_CLINICAL_USE,
     allowed_by_dicom,
@@ -51,6 +51,7 @@ def write_secondary_captures(
     model_version: str,
     label: str | None = None,
     read_pixels: Callable[[Path], np.ndarray] = hounsfield_units,
+    to_picture: Callable[[np.ndarray], np.ndarray] = HEAD_CT.to_picture,
     crop_fraction: float | None = None,
 ) -> list[Path]:
     """Writes one series with a picture for each slice that has heat maps.
@@ -62,6 +63,7 @@ def write_secondary_captures(
         model_version: Version of its export.
         label: Whose heat is shown; by default the one with the highest probability in the slice.
         read_pixels: Reads the raw pixels of a file.
+        to_picture: See `Modality.to_picture`.
         crop_fraction: As that of `keras_medformers.explain.place_on_picture`.
 
     Returns:
@@ -84,7 +86,7 @@ def write_secondary_captures(
         zip(paths, shown, headers, strict=True), start=1
     ):
         name, probability, heat = _shown(result, label)
-        picture = picture_of(read_pixels(result.path))
+        picture = to_picture(read_pixels(result.path))
         lines = (
             f"{name} {100 * probability:.1f}%",
             f"{model_name}, version {model_version}",

@@ -18,6 +18,7 @@ import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
+from keras_medformers.modalities import Modality, get_modality, list_modalities
 from training.predict.dicom_objects import (
     MANUFACTURER,
     NOT_FOR_CLINICAL_USE,
@@ -173,8 +174,9 @@ def _concept(sr, label: str):
 
 
 def _procedure(header: pydicom.Dataset):
-    procedures = {
-        "CT": codes.cid100.CTUnspecifiedBodyRegion,
-        "MG": codes.cid100.XRUnspecifiedBodyRegion,
-    }
-    return procedures.get(header.get("Modality"), codes.cid100.ImagingProcedure)
+    of_modality = [
+        get_modality(name).procedure
+        for name in list_modalities()
+        if header.get("Modality") in get_modality(name).dicom_modalities
+    ]
+    return getattr(codes.cid100, (of_modality or [Modality.procedure])[0])

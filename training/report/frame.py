@@ -28,8 +28,7 @@ class Run(NamedTuple):
         label_names: Its labels.
         epochs: Rows of `metrics.jsonl`.
         config: Content of `config.json`, or empty.
-        images: Those that may be shown, by source id: slices in HU; photographs, uint8 of shape `(height,
-            width, 3)`; or mammograms, uint16 of shape `(height, width, 1)`.
+        images: Pictures that may be shown, by source id: uint8 of shape `(height, width, 3)`.
     """
 
     evaluation: Mapping

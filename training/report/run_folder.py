@@ -36,8 +36,9 @@ def write_report(
 
     Args:
         run_dir: The run folder.
-        images: Slices in HU, or photographs as uint8 `(height, width, 3)`, by source id, for the sheet of
-            examples; take the ids from `choose_examples`. Without them the page has no such sheet.
+        images: Pictures, uint8 of shape `(height, width, 3)`, by source id, for the sheet of
+            examples; take the ids from `choose_examples`. Without them the page has no such
+            sheet.
         seen: PNG files of what the network sees, named as in `training.report.seen`, if it has any.
 
     Returns:

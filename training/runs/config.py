@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 
+from keras_medformers.modalities import list_modalities
 from keras_medformers.support.errors import UserError
 
 CONFIG_FILE = "config.json"
@@ -64,7 +65,7 @@ class Config:
         label_names: Names of the outputs in order; filled in from the records, as the next three are.
         task: `"multilabel"`; `"single_label"` where an image has exactly one of the labels; or `"dual_task"`
             where the model tells hemorrhage and its location.
-        modality: `"ct"`, `"photograph"` or `"mammogram"`.
+        modality: A name of `keras_medformers.modalities`.
         treatment: How the slices of the records were treated, see
             `data_prep.modalities.head_ct.treatment`; None where they were left as they are.
     """
@@ -119,7 +120,7 @@ class Config:
         _expect_one_of("optimizer", self.optimizer, ("adamw", "adam", "sgd"))
         _expect_one_of("sharpness", self.sharpness, ("none", "sam", "asam"))
         _expect_one_of("task", self.task, ("multilabel", "single_label", "dual_task"))
-        _expect_one_of("modality", self.modality, ("ct", "photograph", "mammogram"))
+        _expect_one_of("modality", self.modality, list_modalities())
         for name in (
             "accumulation_steps",
             "batch_size",

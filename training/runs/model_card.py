@@ -6,7 +6,6 @@ The card leaves the house with the model, so it names no folder, file, patient o
 import json
 import pathlib
 
-from data_prep.records.schema import CT, MAMMOGRAM, PHOTOGRAPH
 from data_prep.records.splits import SPLITS
 from keras_medformers.layers import (
     AreaResize,
@@ -14,9 +13,10 @@ from keras_medformers.layers import (
     ImageStandardization,
     ResizeAndCrop,
 )
-from training.explain.explainer import crop_fraction
+from keras_medformers.modalities import get_modality
 from training.predict.preparation import preparation_of_run
 from training.runs.chosen_backbones import weights_of_backbones
+from training.runs.network_input import crop_fraction
 from training.runs.summary import notes
 from training.tasks.evaluation import MULTILABEL
 
@@ -28,8 +28,6 @@ TRAINING_FACTS = (
     "augmentation", "precision", "seed",
 )  # fmt: skip
 """Fields of the run's configuration that the card repeats; none of them can be a path."""
-
-PICTURES = {CT: "slices of head CT", PHOTOGRAPH: "photographs", MAMMOGRAM: "mammograms"}
 
 INTENDED_USE = (
     "Research and engineering on {pictures} like those it was trained on. Not a medical device: not for "
@@ -68,7 +66,9 @@ def make_model_card(run_dir, config, info, preprocessor):
         "preprocessing": describe_preprocessing(preprocessor),
         "heat_map_crop": crop_fraction(preprocessor),
         "metrics": metrics_of(evaluation),
-        "intended_use": INTENDED_USE.format(pictures=PICTURES[config.modality]),
+        "intended_use": INTENDED_USE.format(
+            pictures=get_modality(config.modality).pictures
+        ),
         "limitations": _limitations(config, evaluation),
         "training": _training(config),
     }

@@ -1,17 +1,18 @@
-"""What a run's network takes in: by modality its channels, the stored pixels, and whether sizes are free."""
+"""What a run's network takes in: its preprocessor, its size, and how much of an image it sees."""
 
 import keras
 
 import keras_medformers
-from data_prep.records.schema import CT, MAMMOGRAM, PHOTOGRAPH
+from keras_medformers.layers import ResizeAndCrop
+from keras_medformers.modalities import get_modality
+from training.runs.config import Config
 
-STORED_PIXELS = {CT: (1, "int16"), PHOTOGRAPH: (3, "uint8"), MAMMOGRAM: (1, "uint16")}
-"""Channels and type of what records hold."""
 
-
-def preprocessor_of(config):
-    """The layer from stored pixels to the network's input; it leaves mammograms at their size."""
-    return keras_medformers.preprocessor(config.model, _side(config), config.modality)
+def preprocessor_of(config: Config) -> keras.Model:
+    """The layer from stored pixels to the network's input."""
+    return keras_medformers.preprocessor(
+        config.model, input_side(config), config.modality
+    )
 
 
 def split_preprocessor(preprocessor, normalise):
@@ -35,12 +36,27 @@ def split_preprocessor(preprocessor, normalise):
     )
 
 
-def input_shape_of(config):
-    """`(height, width, channels)` of the network's input, of any size for mammograms."""
-    side = _side(config)
+def input_shape_of(config: Config) -> tuple[int | None, int | None, int]:
+    """`(height, width, channels)` of the network's input; None where any size goes."""
+    side = input_side(config)
     channels = keras_medformers.registry.model_entry(config.model).input_shape[2]
     return side, side, channels
 
 
-def _side(config):
-    return None if config.modality == MAMMOGRAM else config.input_size
+def input_side(config: Config) -> int | None:
+    """Side of the network's input in pixels; None where images keep their size."""
+    keeps_size = get_modality(config.modality).keeps_size
+    return None if keeps_size else config.input_size
+
+
+def crop_fraction(preprocessor: keras.Model) -> float | None:
+    """Side of the centre crop that the network sees, as a share of the shorter side.
+
+    Returns:
+        The share; None if the network sees all of an image.
+    """
+    layers = {layer.name: layer for layer in preprocessor.layers}
+    if "crop" in layers:
+        return layers["crop"].height / layers["resize"].height
+    crops = [layer for layer in layers.values() if isinstance(layer, ResizeAndCrop)]
+    return crops[0].crop_to / crops[0].resize_to if crops else None

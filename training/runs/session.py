@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from data_prep.records.schema import MAMMOGRAM, PHOTOGRAPH, DatasetInfo
+from data_prep.records.schema import DatasetInfo
+from keras_medformers.modalities import get_modality
 from keras_medformers.models.backbones import save_backbone_weights
 from keras_medformers.serving.export import export_saved_model
 from keras_medformers.serving.optimize import optimize_saved_model
@@ -31,7 +32,6 @@ from training.input.pipeline import (
 )
 from training.runs.config import CONFIG_FILE, MODEL_FILE, Config
 from training.runs.model_card import make_model_card
-from training.runs.network_input import STORED_PIXELS
 from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
@@ -67,18 +67,19 @@ def with_facts_of_records(config):
         task=task,
         modality=info.modality,
         treatment=info.config.get("treatment"),
-        input_size=_height_of_mammograms(config, info)
-        if info.modality == MAMMOGRAM
+        input_size=_height_of_records(config, info)
+        if get_modality(info.modality).keeps_size
         else config.input_size,
     )
 
 
-def _height_of_mammograms(config, info):
+def _height_of_records(config, info):
     height, _ = info.image_shape
     if config.input_size not in (Config.input_size, height):
         raise UserError(
-            f"expected no input_size, since mammograms are taken as the records hold them, {height} pixels "
-            f"high in {config.records}; received {config.input_size}. Make records of another --image-size"
+            f"expected no input_size, since {get_modality(info.modality).nouns} are taken as the records "
+            f"hold them, {height} pixels high in {config.records}; received {config.input_size}. "
+            "Make records of another --image-size"
         )
     return height
 
@@ -291,7 +292,11 @@ def evaluate(run_dir, split="test", records=None):
     examples = report.choose_examples(predictions, config.label_names, task=config.task)
     shown = {name for ids in examples.values() for name in ids}
     seen = report_pictures(model, bench, source, split)
-    report.write_report(run_dir, stored_images(source, shown), seen)
+    to_picture = get_modality(config.modality).to_picture
+    images = {
+        name: to_picture(image) for name, image in stored_images(source, shown).items()
+    }
+    report.write_report(run_dir, images, seen)
     return result
 
 
@@ -314,7 +319,7 @@ def export(run_dir, variant=None):
     model = load_model(run_dir)
     images = stored_images(bench.images("validation"), count=EXPORT_SAMPLES)
     samples = [image[np.newaxis] for image in images.values()]
-    channels, dtype = STORED_PIXELS[config.modality]
+    modality = get_modality(config.modality)
     try:
         version = export_saved_model(
             model,
@@ -323,9 +328,8 @@ def export(run_dir, variant=None):
             pathlib.Path(run_dir) / "export" / config.model,
             bench.registered.layers.features,
             activation=bench.task.activation,
-            pixel_dtype=dtype,
-            channels=channels,
-            encoded=config.modality == PHOTOGRAPH,
+            modality=modality,
+            encoded=modality.is_file,
             samples=samples,
             model_card=make_model_card(run_dir, config, bench.info, bench.preprocessor),
         )

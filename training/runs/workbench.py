@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 import keras_medformers
-from data_prep.records.schema import CT, MAMMOGRAM, PHOTOGRAPH, DatasetInfo
+from data_prep.records.schema import DatasetInfo
+from keras_medformers.modalities import get_modality
 from keras_medformers.models.scopeformer import split_backbones
 from keras_medformers.support.errors import UserError
 from training.input.augmentation import flips_and_noise, make_augmentation
@@ -30,11 +31,6 @@ logger = logging.getLogger(__name__)
 
 CALIBRATION_BATCHES = 2
 FEATURE_BATCH_SIZE = 16
-AUGMENTATIONS = {
-    CT: ("none", "soft", "hard", "dtvit"),
-    PHOTOGRAPH: ("none", "crop"),
-    MAMMOGRAM: ("none", "flips_noise"),
-}
 
 
 class Workbench:
@@ -81,7 +77,7 @@ class Workbench:
                 f"received label_weights={list(config.label_weights)}"
             )
         self._check_task_weights()
-        fitting = AUGMENTATIONS[config.modality]
+        fitting = get_modality(config.modality).augmentations
         if config.augmentation not in fitting:
             raise UserError(
                 f"expected augmentation to be one of {', '.join(fitting)} for images of modality "

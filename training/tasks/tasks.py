@@ -7,8 +7,8 @@ image has exactly one of the labels. `"dual_task"`: hemorrhage or not, and where
 import keras
 import numpy as np
 
-from data_prep.records.schema import MAMMOGRAM
 from keras_medformers import registry
+from keras_medformers.modalities import get_modality
 from training.statistics.exclusive_classes import single_label_metrics
 from training.statistics.several_labels import multilabel_metrics
 from training.tasks import evaluation
@@ -136,7 +136,7 @@ class SingleLabel(_OneOutput):
 
     def __init__(self, config):
         super().__init__(config)
-        self.ranks = config.modality == MAMMOGRAM
+        self.ranks = get_modality(config.modality).few_positive
         self.monitor = "val_auc" if self.ranks else "val_accuracy"
 
     def loss(self):

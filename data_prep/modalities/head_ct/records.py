@@ -7,6 +7,7 @@ from data_prep.modalities.head_ct.treatment.treatment import NONE, NoHead, treat
 from data_prep.modalities.modality import EncodedImage, Header, Modality
 from data_prep.records import schema
 from data_prep.records.build_config import BuildConfig
+from keras_medformers.modalities import HEAD_CT
 
 TWELVE_BIT = "twelve_bit"
 UNTREATED = "untreated"
@@ -72,7 +73,7 @@ def shape_of_records(config: BuildConfig) -> tuple[int, int]:
 
 
 CT = Modality(
-    name=schema.CT,
+    name=HEAD_CT.name,
     noun="slice",
     group_noun="patient",
     image_format=format_of_records,

@@ -23,6 +23,7 @@ from data_prep.modalities.mammogram.scale import patch_side_px, shape_of_images
 from data_prep.modalities.modality import EncodedImage, Header, Modality
 from data_prep.records import schema
 from data_prep.records.build_config import BuildConfig
+from keras_medformers.modalities import MAMMOGRAM
 
 LEAST_BREAST_SHARE = 0.5
 """Of a negative patch, where the image has such a place."""
@@ -220,7 +221,7 @@ _CORRECTIONS = {
     SIDE_DIFFERS: "With the chest wall at the other side than their laterality says",
 }
 MAMMOGRAMS = Modality(
-    name=schema.MAMMOGRAM,
+    name=MAMMOGRAM.name,
     noun="mammogram",
     group_noun="patient",
     image_format=format_of_records,
@@ -231,7 +232,7 @@ MAMMOGRAMS = Modality(
     encode=encode_mammogram,
 )
 PATCHES = Modality(
-    name=schema.MAMMOGRAM,
+    name=MAMMOGRAM.name,
     noun="mammogram",
     group_noun="patient",
     image_format=format_of_records,

@@ -9,6 +9,7 @@ from data_prep.modalities.photograph.pictures import (
 )
 from data_prep.records import schema
 from data_prep.records.build_config import BuildConfig
+from keras_medformers.modalities import PHOTOGRAPH
 
 REENCODED = "reencoded"
 METADATA_DROPPED = "metadata_dropped"
@@ -53,7 +54,7 @@ def shape_of_records(config: BuildConfig) -> tuple[None, None]:
 
 
 PHOTOGRAPHS = Modality(
-    name=schema.PHOTOGRAPH,
+    name=PHOTOGRAPH.name,
     noun="photograph",
     group_noun="group",
     image_format=format_of_records,

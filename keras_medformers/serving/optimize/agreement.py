@@ -1,13 +1,19 @@
 """Whether two SavedModels answer alike."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from keras_medformers.modalities import (
+    Modality,
+    get_modality,
+    modality_of_old_export,
+)
+from keras_medformers.serving import model_card
 from keras_medformers.serving.comparison import signature_requests
-from keras_medformers.serving.pixels import Pixels
 
 INSIDE = ("features", "heat_maps")
 """Ends of the names of outputs that are no probabilities."""
@@ -16,15 +22,29 @@ Answers = list[dict[tuple[str, str], np.ndarray]]
 """Arrays by signature and output, for each batch."""
 
 
-def kind_of(version: Path) -> Pixels:
-    """What a SavedModel takes."""
+def modality_of(version: Path) -> Modality:
+    """What a SavedModel takes, by its model card.
+
+    Raises:
+        ValueError: If its card names no modality that is known.
+    """
+    card = version / "assets" / model_card.FILE
+    said = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    if "modality" in said:
+        return get_modality(said["modality"])
     _, inputs = (
         tf.saved_model.load(str(version))
         .signatures["serving_default"]
         .structured_input_signature
     )
     pixels = inputs["pixels"]
-    return Pixels(pixels.dtype.name, pixels.shape[-1])
+    found = modality_of_old_export(pixels.dtype.name, pixels.shape[-1])
+    if found is None:
+        raise ValueError(
+            "Expected an export whose model card names a modality, or `samples` to compare "
+            f"on. Received: {version}"
+        )
+    return found
 
 
 def answers(version: Path, batches: Sequence[np.ndarray]) -> Answers:

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_medformers.serving.comparison import FEATURE_SLACK
+from keras_medformers.serving.export import samples_of
 from keras_medformers.serving.optimize.agreement import (
     answers,
     check_agreement,
-    kind_of,
+    modality_of,
 )
 from keras_medformers.serving.optimize.writers import (
     SAVED_MODEL,
@@ -21,7 +22,6 @@ from keras_medformers.serving.optimize.writers import (
     write_frozen,
     write_xla,
 )
-from keras_medformers.serving.samples import sample_pixels
 from keras_medformers.serving.versions import new_version
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def optimize_saved_model(
         directory: Where the variant's versions are; `MODEL_VARIANT` beside the plain export's `MODEL` if not
             given. Made if absent. Its name is the model's for a server.
         samples: Batches of raw pixels, each `(batch, height, width, channels)`, on which the two are
-            compared; drawn ones of the pixels' kind if not given.
+            compared; drawn ones of its modality if not given.
 
     Returns:
         The variant's version.
@@ -101,7 +101,7 @@ def optimize_saved_model(
             f"Expected another `directory` than that of the plain export. Received: {directory}"
         )
     if samples is None:
-        samples = sample_pixels(kind_of(version))
+        samples = samples_of(modality_of(version))
     expected = answers(version, samples)
     with new_version(directory) as new:
         of_variant.write(version, new.path)

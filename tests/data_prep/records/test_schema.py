@@ -91,7 +91,7 @@ def make_mammogram(image_format):
 def parse_mammogram(serialized, image_size=(13, 10)):
     names = ("non_malignant", "malignant")
     return schema.parse_example(
-        serialized, names, ("finding_size",), image_size, schema.MAMMOGRAM
+        serialized, names, ("finding_size",), image_size, "mammogram"
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_medformers.modalities import Modality
 from keras_medformers.serving.pixels import Pixels
 
 INVALID_ARGUMENT = 3
@@ -189,7 +190,7 @@ def test_mammograms(sessions):
 
 
 def test_floats_have_to_be_finite():
-    kind = Pixels("float32", 2)
+    kind = Pixels(Modality("own", "float32", 2))
     checked = tf.function(kind.checked, input_signature=[kind.spec])
     pixels = np.zeros((3, 2, 2, 2), "float32")
     np.testing.assert_array_equal(checked(pixels), pixels)

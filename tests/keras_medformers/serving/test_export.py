@@ -53,7 +53,7 @@ def keras_probabilities(model, preprocessor, pixels):
 @pytest.fixture(scope="module")
 def version(model, preprocessor, tmp_path_factory):
     directory = tmp_path_factory.mktemp("made") / "deeper" / "small"
-    return export_saved_model(model, preprocessor, LABELS, directory)
+    return export_saved_model(model, preprocessor, LABELS, directory, modality="ct")
 
 
 def test_equals_keras(model, preprocessor, version):
@@ -126,7 +126,7 @@ def test_the_card_has_what_is_given_and_the_facts_of_the_export(
 ):
     given = {"dataset": "phantoms", "name": "another", "not_a_medical_device": False}
     version = export_saved_model(
-        model, preprocessor, LABELS, tmp_path / "small", model_card=given
+        model, preprocessor, LABELS, tmp_path / "small", model_card=given, modality="ct"
     )
     card = json.loads((version / "assets" / "model_card.json").read_text())
     assert card.pop("created").count("-") == 2
@@ -135,6 +135,7 @@ def test_the_card_has_what_is_given_and_the_facts_of_the_export(
         "name": "small",
         "not_a_medical_device": True,
         "version_of_package": keras_medformers.__version__,
+        "modality": "ct",
         "pixel_dtype": "int16",
         "channels": 1,
         "label_names": list(LABELS),
@@ -145,7 +146,9 @@ def test_the_card_has_what_is_given_and_the_facts_of_the_export(
 def test_a_sample_that_the_signatures_refuse_is_an_error(model, preprocessor, tmp_path):
     grey = [np.full((1, 20, 20, 1), 7, "int16")]
     with pytest.raises(RuntimeError, match="serving_default refuses images.*below 0"):
-        export_saved_model(model, preprocessor, LABELS, tmp_path, samples=grey)
+        export_saved_model(
+            model, preprocessor, LABELS, tmp_path, samples=grey, modality="ct"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -165,7 +168,12 @@ def test_every_signature_is_compared(model, preprocessor, tmp_path, monkeypatch,
         RuntimeError, match=f"model's {name} differ from the Keras model's by 1"
     ):
         export_saved_model(
-            model, preprocessor, LABELS, tmp_path, samples=sample_slices_hu((32,))
+            model,
+            preprocessor,
+            LABELS,
+            tmp_path,
+            samples=sample_slices_hu((32,)),
+            modality="ct",
         )
     assert list(tmp_path.iterdir()) == [] and name in seen
 
@@ -173,9 +181,9 @@ def test_every_signature_is_compared(model, preprocessor, tmp_path, monkeypatch,
 def test_versions_count_up_and_nothing_is_overwritten(model, preprocessor, tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "notes").mkdir()
-    first = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    first = export_saved_model(model, preprocessor, LABELS, tmp_path, modality="ct")
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
-    second = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    second = export_saved_model(model, preprocessor, LABELS, tmp_path, modality="ct")
     assert (first.name, second.name) == ("8", "9")
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "9", "notes"]
@@ -191,7 +199,7 @@ def test_a_difference_is_refused_and_leaves_nothing(model, tmp_path):
         )
 
     with pytest.raises(RuntimeError, match="differ from the Keras model's"):
-        export_saved_model(model, drifting, LABELS, tmp_path)
+        export_saved_model(model, drifting, LABELS, tmp_path, modality="ct")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -199,7 +207,7 @@ def test_not_a_number_is_refused_and_leaves_nothing(model, preprocessor, tmp_pat
     spoilt = keras.models.clone_model(model)
     spoilt.get_layer("head").bias.assign(np.full(3, np.nan, "float32"))
     with pytest.raises(RuntimeError, match="nan"):
-        export_saved_model(spoilt, preprocessor, LABELS, tmp_path)
+        export_saved_model(spoilt, preprocessor, LABELS, tmp_path, modality="ct")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -207,7 +215,7 @@ def test_activations(model, preprocessor, tmp_path):
     pixels = sample_slices_hu()[1]
     logits = model.predict(np.asarray(preprocessor(pixels)), verbose=0)
     softmax = export_saved_model(
-        model, preprocessor, LABELS, tmp_path, activation="softmax"
+        model, preprocessor, LABELS, tmp_path, activation="softmax", modality="ct"
     )
     served = tf.saved_model.load(softmax).signatures["serving_default"](
         pixels=tf.constant(pixels)
@@ -215,7 +223,7 @@ def test_activations(model, preprocessor, tmp_path):
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-4)
     linear = export_saved_model(
-        model, preprocessor, LABELS, tmp_path, activation="linear"
+        model, preprocessor, LABELS, tmp_path, activation="linear", modality="ct"
     )
     served = tf.saved_model.load(linear).signatures["serving_default"](
         pixels=tf.constant(pixels)
@@ -231,11 +239,16 @@ def test_activations(model, preprocessor, tmp_path):
         ({"label_names": ("any", "two\nlines", "c")}, "single lines"),
         ({"activation": "tanh"}, "sigmoid, softmax, linear.*'tanh'"),
         ({"samples": []}, "samples"),
-        ({"encoded": True}, "uint8.*channels=3.*pixel_dtype='int16', channels=1"),
+        ({"encoded": True}, "JPEG and PNG.*modality='ct'"),
     ],
 )
 def test_refuses_what_does_not_fit(model, preprocessor, tmp_path, options, message):
-    arguments = {"label_names": LABELS, "directory": tmp_path / "new", **options}
+    arguments = {
+        "label_names": LABELS,
+        "directory": tmp_path / "new",
+        "modality": "ct",
+        **options,
+    }
     with pytest.raises(ValueError, match=message):
         export_saved_model(model, preprocessor, **arguments)
     assert not (tmp_path / "new").exists()
@@ -247,7 +260,7 @@ def test_the_models_own_preprocessing_is_exported_for_any_size(tmp_path):
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
     preprocessor = keras_medformers.preprocessor("efficient_scopeformer", 16)
-    version = export_saved_model(model, preprocessor, LABELS, tmp_path)
+    version = export_saved_model(model, preprocessor, LABELS, tmp_path, modality="ct")
     for size in ((50, 33), (16, 16), (8, 40)):
         pixels = np.random.default_rng(0).integers(-100, 200, (2, *size, 1), "int16")
         served = tf.saved_model.load(version).signatures["serving_default"](
@@ -271,7 +284,7 @@ def two_outputs(model):
 def test_a_dict_of_outputs_is_served_by_name(two_outputs, preprocessor, tmp_path):
     names = {"where": ("deep", "lobar", "low"), "there": ("no", "yes")}
     version = export_saved_model(
-        two_outputs, preprocessor, names, tmp_path, activation="softmax"
+        two_outputs, preprocessor, names, tmp_path, activation="softmax", modality="ct"
     )
     signatures = tf.saved_model.load(version).signatures
     pixels = sample_slices_hu((40,))[0]
@@ -318,7 +331,9 @@ def test_names_have_to_be_of_the_outputs(
     two_outputs, preprocessor, tmp_path, names, message
 ):
     with pytest.raises(ValueError, match=message):
-        export_saved_model(two_outputs, preprocessor, names, tmp_path / "new")
+        export_saved_model(
+            two_outputs, preprocessor, names, tmp_path / "new", modality="ct"
+        )
     assert not (tmp_path / "new").exists()
 
 
@@ -327,4 +342,6 @@ def test_a_list_of_outputs_is_refused(two_outputs, preprocessor, tmp_path):
     with pytest.raises(
         ValueError, match="one output, or a dict of outputs. Received: 1 and 2"
     ):
-        export_saved_model(listed, preprocessor, LABELS, tmp_path / "new")
+        export_saved_model(
+            listed, preprocessor, LABELS, tmp_path / "new", modality="ct"
+        )

@@ -43,8 +43,7 @@ def version(model, preprocessor, tmp_path_factory):
 def export_photographs(model, preprocessor, directory, **options):
     options = {
         "activation": "softmax",
-        "pixel_dtype": "uint8",
-        "channels": 3,
+        "modality": "photograph",
         "encoded": True,
         **options,
     }

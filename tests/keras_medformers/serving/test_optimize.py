@@ -63,7 +63,11 @@ def plain(tmp_path_factory):
     keras.utils.set_random_seed(0)
     preprocessor = keras_medformers.preprocessor("efficient_scopeformer", SIZE_PX)
     return export_saved_model(
-        make_model(), preprocessor, LABELS, tmp_path_factory.mktemp("e") / "tiny"
+        make_model(),
+        preprocessor,
+        LABELS,
+        tmp_path_factory.mktemp("e") / "tiny",
+        modality="ct",
     )
 
 
@@ -168,7 +172,9 @@ def test_tensorflow_still_fuses_what_follows_the_folded_convolutions(tmp_path):
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(name="feature_map")(x))
     preprocessor = keras_medformers.preprocessor("efficient_scopeformer", SIZE_PX)
     model = with_drawn_norms(keras.Model(image, keras.layers.Dense(3)(x)))
-    plain = export_saved_model(model, preprocessor, LABELS, tmp_path / "tiny")
+    plain = export_saved_model(
+        model, preprocessor, LABELS, tmp_path / "tiny", modality="ct"
+    )
     ran = operations_that_run(optimize_saved_model(plain, "frozen"))
     assert any("FusedConv2D" in operation for operation in ran), sorted(ran)
 

@@ -29,13 +29,14 @@ def test_calibration_points_are_observed_shares():
     np.testing.assert_allclose(points.get_ydata(), [0.1, 0.75])
 
 
-def test_slices_are_shown_in_the_brain_window():
-    example = figures.Example("one", np.zeros((8, 8, 1), "int16"), [1, 0], [0.9, 0.1])
+def test_large_pictures_are_made_smaller():
+    picture = np.zeros((1300, 650, 3), "uint8")
+    example = figures.Example("one", picture, [1, 0], [0.9, 0.1])
     figure = figures.example_sheet(
         {RIGHT: [example], WRONG: []}, ["any", "epidural"], 0.5
     )
     image = next(axes.images[0] for axes in figure.subfigs[0].axes if axes.images)
-    assert image.get_clim() == (0, 80)
+    assert image.get_array().shape == (640, 320, 3)
 
 
 def test_labels_of_one_class_have_no_curve():

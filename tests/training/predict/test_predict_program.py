@@ -547,7 +547,7 @@ def test_files_of_another_modality(tiny_exports, folder, pictures, tmp_path, cap
     with grpc_server(Served(tiny_ct=tiny_exports["ct"])) as (address, _):
         ask += ("--server", address, "--model-name", "tiny_ct")
         assert (
-            "is about images of modality photograph, and the model at localhost"
+            "is about photographs, uint8 pixels with 3 channel(s), and the model at localhost"
             in error_of(capsys, *ask)
         )
 

@@ -54,7 +54,7 @@ def from_record(prepared):
         labels={"x": 1},
     )
     return schema.parse_example(
-        schema.serialize(record), ("x",), modality=schema.PHOTOGRAPH
+        schema.serialize(record), ("x",), modality="photograph"
     )["image"].numpy()
 
 
@@ -221,7 +221,7 @@ def test_a_photograph_parses_in_a_graph_with_what_is_known_of_its_shape(write):
 
     def parse(serialized, **options):
         return schema.parse_example(
-            serialized, ("y", "x"), modality=schema.PHOTOGRAPH, **options
+            serialized, ("y", "x"), modality="photograph", **options
         )
 
     dataset = tf.data.Dataset.from_tensors(serialized).map(parse)
