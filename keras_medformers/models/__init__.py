@@ -1,23 +1,10 @@
-"""One file per architecture; importing this package registers them all."""
+"""One file per architecture; importing this package registers them all.
 
-from keras_medformers.models import (
-    backbone_classifier,
-    dtvit,
-    gmic,
-    hct,
-    hifuse,
-    scopeformer,
-    scopeformer_vit,
-    vit,
-)
+Nothing lists them: every module of this folder is imported.
+"""
 
-__all__ = [
-    "backbone_classifier",
-    "dtvit",
-    "gmic",
-    "hct",
-    "hifuse",
-    "scopeformer",
-    "scopeformer_vit",
-    "vit",
-]
+import importlib
+import pkgutil
+
+for _file in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_file.name}")

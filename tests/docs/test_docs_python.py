@@ -10,6 +10,7 @@ from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers import registry
 from keras_medformers.support import command_line
+from training.papers import lookup
 
 
 def test_readme_example_runs(capsys):
@@ -23,7 +24,7 @@ def test_readme_example_runs(capsys):
 
 @pytest.fixture
 def adding():
-    """The code blocks of docs/adding.md: that of the model and that of the data set come first."""
+    """The code blocks of docs/adding.md, in its order: model, paper, data set."""
     return pages.blocks(pages.ROOT / "docs" / "adding.md", "python")
 
 
@@ -39,9 +40,22 @@ def test_recipe_of_a_model_builds_and_runs(adding, monkeypatch):
     assert model(prepared).shape == (2, 7)
 
 
+def test_recipe_of_a_paper_trains_the_model(adding, monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    exec(adding[0], {})
+    names = {}
+    exec(adding[1], names)
+    assert set(names["PAPER"].models[0].parameters) <= set(registry.list_models())
+
+    values = names["PAPER"].recipes["foo_isic2018"].values
+    monkeypatch.setitem(lookup.RECIPES, "foo_isic2018", dict(values))
+    assert lookup.default_recipe("foo_large", "isic2018") == "foo_isic2018"
+    assert lookup.recipe("foo_isic2018", records="r").input_size == 64
+
+
 def test_recipe_of_a_data_set_makes_records(adding, monkeypatch, tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "bar.py").write_text(adding[1])
+    (tmp_path / "folder" / "bar.py").write_text(adding[2])
     monkeypatch.setattr(
         datasets, "__path__", [*datasets.__path__, str(tmp_path / "folder")]
     )
