@@ -5,8 +5,8 @@ import difflib
 import fnmatch
 import functools
 import inspect
-import pathlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import keras
 
@@ -258,7 +258,7 @@ def create_model(
     )
     _check_layers(entry, "features", [entry.layers.features], model)
     _check_layers(entry, "head", entry.layers.heads(num_classes), model)
-    if isinstance(weights, pathlib.Path):
+    if isinstance(weights, Path):
         model.load_weights(weights)
     return model
 
@@ -363,7 +363,7 @@ def _with_pretrained_backbones(entry, settings):
 
 
 def _weights_file(weights):
-    path = pathlib.Path(weights)
+    path = Path(weights)
     if not path.name.endswith((".keras", ".weights.h5")):
         raise ValueError(
             "Expected `weights` to be None, 'imagenet' or the path of a .keras or .weights.h5 file. "

@@ -38,7 +38,7 @@ def get_dataset(name: str) -> Dataset:
     """Looks a data set up.
 
     Raises:
-        UserError: There is none of that name; names what comes near.
+        UserError: If there is none of that name; names what comes near.
     """
     datasets = list_datasets()
     if name in datasets:

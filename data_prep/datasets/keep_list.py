@@ -13,7 +13,7 @@ import numpy as np
 from data_prep.datasets.base import Listing, fingerprint
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NAMES_SHOWN = 3
 
@@ -27,7 +27,7 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
             `#` are passed over.
 
     Raises:
-        UserError: The list cannot be read, names nothing, or names files that are not there.
+        UserError: If the list cannot be read, names nothing, or names files that are not there.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -50,7 +50,7 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         )
     kept = [index for index, file in enumerate(listing.files) if file in names]
     splits = listing.published_splits
-    log.info("%s: %d of %d images are used.", path, len(kept), len(listing.files))
+    logger.info("%s: %d of %d images are used.", path, len(kept), len(listing.files))
     return dataclasses.replace(
         listing,
         files=[listing.files[index] for index in kept],

@@ -15,7 +15,7 @@ from data_prep.records.split_rules import OPEN
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MANIFEST_NAME = "manifest.csv"
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
@@ -86,8 +86,8 @@ def list_mammograms(data_dir: Path) -> Listing:
     """Lists the images of a manifest.
 
     Raises:
-        UserError: There is no manifest, it lacks a column or a row, all of its images are set aside, or the
-            split it gives has a patient on both sides.
+        UserError: If there is no manifest, it lacks a column or a row, all of its
+            images are set aside, or the split it gives has a patient on both sides.
     """
     path = data_dir / MANIFEST_NAME
     images, rejects = read_manifest(path)
@@ -138,7 +138,7 @@ def read_manifest(path: Path) -> tuple[dict[str, ManifestImage], list[Reject]]:
         The images by file, and the files whose rows cannot be used.
 
     Raises:
-        UserError: The file is missing, is no CSV, or lacks a column or a row.
+        UserError: If the file is missing, is no CSV, or lacks a column or a row.
     """
     table = _read_table(path)
     images, rejects = {}, []

@@ -19,7 +19,7 @@ from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.records.balance import LOCATION
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOCATIONS_NAME = "locations.csv"
 COMPLETE_NAME = "phantom.json"
@@ -29,7 +29,7 @@ NO_LOCATION = -1
 def prepare(data_dir: Path) -> None:
     """Makes the phantoms with their default settings, unless a complete set is there."""
     if not (data_dir / COMPLETE_NAME).is_file():
-        log.info("No complete phantom set in %s: making one.", data_dir)
+        logger.info("No complete phantom set in %s: making one.", data_dir)
         phantom_head_ct.make(data_dir, phantom_head_ct.PhantomConfig())
 
 
@@ -37,7 +37,7 @@ def list_slices(data_dir: Path) -> Listing:
     """Lists slices as RSNA's reader does and adds the label `location`.
 
     Raises:
-        UserError: A list or the folder is missing, empty or malformed.
+        UserError: If a list or the folder is missing, empty or malformed.
     """
     listing = rsna_ich.list_slices(data_dir)
     path = data_dir / LOCATIONS_NAME
@@ -57,7 +57,7 @@ def read_locations(path: Path) -> dict[str, int]:
     """Reads `locations.csv`: slice id to index into `LOCATION_LABELS`, -1 for `normal`.
 
     Raises:
-        UserError: The file is missing or names an unknown location.
+        UserError: If the file is missing or names an unknown location.
     """
     table = read_csv(path, ["ID", "location"])
     codes = {"normal": NO_LOCATION} | {

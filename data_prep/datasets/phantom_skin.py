@@ -12,7 +12,7 @@ from pathlib import Path
 from data_prep.datasets import isic2018
 from data_prep.phantoms import skin as phantom_skin
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 COMPLETE_NAME = "phantom.json"
 
@@ -20,7 +20,7 @@ COMPLETE_NAME = "phantom.json"
 def prepare(data_dir: Path) -> None:
     """Makes the phantoms with their default settings, unless a complete set is there."""
     if not (data_dir / COMPLETE_NAME).is_file():
-        log.info("No complete phantom set in %s: making one.", data_dir)
+        logger.info("No complete phantom set in %s: making one.", data_dir)
         phantom_skin.make(data_dir, phantom_skin.PhantomSkinConfig())
 
 

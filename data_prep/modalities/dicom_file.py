@@ -47,7 +47,7 @@ class DicomFile:
         stop_before_pixels: Whether to leave the pixels on disk.
 
     Raises:
-        error: The file cannot be opened, or is no DICOM image.
+        error: If the file cannot be opened, or is no DICOM image.
     """
 
     def __init__(

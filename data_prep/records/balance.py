@@ -10,7 +10,7 @@ import logging
 
 import numpy as np
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TRAIN = "train"
 BEFORE_SPLIT = "before-split"
@@ -53,7 +53,7 @@ def warn_of_copies_in_test(source_ids: list[str], in_test: np.ndarray) -> None:
         name for name, test in zip(source_ids, in_test, strict=True) if not test
     }
     tested = [name for name, test in zip(source_ids, in_test, strict=True) if test]
-    log.warning(
+    logger.warning(
         "Classes were balanced before the split: of %d test slices %d are copies of others of them, and %d "
         "have copies in train or validation: copies sit on both sides, and test scores will be too good.",
         len(tested),

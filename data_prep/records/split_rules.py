@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.records.splits import SPLITS, assign_splits
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FOLD_VALIDATION_SHARE = 0.1
 """Of the images that are not in the test fold."""
@@ -74,7 +74,7 @@ def by_image(
     trained = np.bincount(group_of_image, weights=~is_test, minlength=len(groups)) > 0
     divided = tested & trained
     if divided.any():
-        log.warning(
+        logger.warning(
             "Images of %d of %d groups (of one lesion, one patient) are on both sides: %d of %d test images "
             "have a sibling in train or validation, and test scores will be too good.",
             np.count_nonzero(divided),

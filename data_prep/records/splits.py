@@ -37,7 +37,7 @@ def assign_splits(
         Index of each slice's split, int64 of shape `(slices,)`.
 
     Raises:
-        ValueError: The fractions are negative or do not sum to 1.
+        ValueError: If the fractions are negative or do not sum to 1.
 
     Reference:
         Sechidis et al., On the Stratification of Multi-Label Data, ECML PKDD 2011, Algorithm 1; here over

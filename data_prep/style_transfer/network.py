@@ -30,7 +30,7 @@ def feature_extractor(weights: str | None, size: int, pooling: str) -> keras.Mod
         `STYLE_LAYERS`.
 
     Raises:
-        UserError: The weights cannot be had or are of another network.
+        UserError: If the weights cannot be had or are of another network.
     """
     keras.utils.set_random_seed(0)
     try:

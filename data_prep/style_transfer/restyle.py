@@ -30,7 +30,7 @@ CONTACT_SHEET_FILE = "contact_sheet.png"
 IMAGENET = "imagenet"
 UNTRAINED = "none"
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def restyle(
@@ -58,8 +58,9 @@ def restyle(
         Numbers of "pictures" and "rejects".
 
     Raises:
-        UserError: A folder, the style or the weights cannot be used; the output folder holds something else;
-            no picture can be read; or a loss is not finite.
+        UserError: If a folder, the style or the weights cannot be used; the output
+            folder holds something else; no picture can be read; or a loss is not
+            finite.
     """
     content_dir, output_dir = content_dir.resolve(), output_dir.resolve()
     if output_dir.is_relative_to(content_dir) or content_dir.is_relative_to(output_dir):
@@ -73,7 +74,7 @@ def restyle(
     )
     done = folder.claim()
     missing = [file for file in files if file not in done]
-    log.info(
+    logger.info(
         "%s: %d pictures to redraw, %d are done.", content_dir, len(missing), len(done)
     )
     rejects = []
@@ -105,7 +106,7 @@ def restyle(
         )
     summary = {"pictures": len(done), "rejects": len(rejects)}
     folder.describe(summary)
-    log.info(
+    logger.info(
         "%s: %d pictures; %d set aside, see %s there.",
         output_dir,
         len(done),
@@ -163,7 +164,7 @@ def _transfer(
     from data_prep.style_transfer.transfer import StyleTransfer
 
     if weights == UNTRAINED:
-        log.warning(
+        logger.warning(
             "UNTRAINED VGG19: no pretrained weights were asked for. Good for trying the program, not for "
             "results."
         )

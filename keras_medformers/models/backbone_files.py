@@ -7,9 +7,9 @@ import hashlib
 import io
 import itertools
 import os
-import pathlib
 import re
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -49,8 +49,8 @@ def imagenet_weights_files(names):
 
 
 def _cache_folder():
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(home) / "models"
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "models"
 
 
 def _verify(path, digest):

@@ -8,8 +8,8 @@ of one application. A model built on backbones has each one's map as the output 
 
 import difflib
 import os
-import pathlib
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -189,7 +189,7 @@ def save_backbone_weights(model, path):
 
 def _application(name, pixels, path):
     """The application on pixels in [0, 255], with the file's weights."""
-    if path is not None and not pathlib.Path(path).is_file():
+    if path is not None and not Path(path).is_file():
         raise FileNotFoundError(f"No weights file for backbone {name!r} at {path}.")
     spec = BACKBONES[name]
     constructor = getattr(keras.applications, spec.constructor)

@@ -22,7 +22,7 @@ that sees the middle of a picture leaves the rest without colour.
 
 import argparse
 import logging
-import pathlib
+from pathlib import Path
 
 from keras_medformers.modalities import get_modality
 from keras_medformers.support import command_line
@@ -50,7 +50,7 @@ def main(argv=None):
     ):
         if value < 1:
             raise UserError(f"expected {name} of at least 1, received {value}")
-    runs = [pathlib.Path(run) for run in arguments.run]
+    runs = [Path(run) for run in arguments.run]
     if len(runs) > 1 and arguments.paths:
         raise UserError(
             "expected one --run to explain files with, or several --run and no files"
@@ -58,7 +58,7 @@ def main(argv=None):
     if len(runs) > 1:
         _several_runs(runs, arguments)
         return
-    output = pathlib.Path(arguments.output or runs[0] / "explain")
+    output = Path(arguments.output or runs[0] / "explain")
     if arguments.paths:
         _files(runs[0], output, arguments)
     else:
@@ -178,7 +178,7 @@ def _several_runs(runs, arguments):
     compare, folder = compare_encoders, "similarity"
     if with_fields[runs[0]]:
         compare, folder = compare_receptive_fields, "receptive_fields"
-    output = pathlib.Path(arguments.output or runs[0].parent / folder)
+    output = Path(arguments.output or runs[0].parent / folder)
     _write(output, *compare(runs, arguments.records, arguments.split, arguments.images))
 
 

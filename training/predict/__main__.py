@@ -15,7 +15,7 @@ goes on where it stopped.
 """
 
 import argparse
-import pathlib
+from pathlib import Path
 
 from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
 from keras_medformers.serving.client.client import GRPC, PROTOCOLS
@@ -31,7 +31,7 @@ def main(argv=None):
     """The program behind `make predict`."""
     arguments = make_parser().parse_args(argv)
     check_arguments(arguments)
-    output = pathlib.Path(arguments.output)
+    output = Path(arguments.output)
     files = (
         without_results(find_files(arguments.paths), output) if arguments.paths else []
     )
@@ -42,7 +42,7 @@ def check_arguments(arguments):
     """Looks for what does not go together, before anything takes time.
 
     Raises:
-        UserError: Something does not.
+        UserError: If something does not.
     """
     for name, least in (("batch_size", 1), ("concurrency", 1), ("retries", 0)):
         if getattr(arguments, name) < least:

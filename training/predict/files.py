@@ -1,6 +1,6 @@
 """The files that a command line names, and those that the program makes."""
 
-import pathlib
+from pathlib import Path
 
 from keras_medformers.support.errors import UserError
 
@@ -28,7 +28,7 @@ def find_files(paths):
         UserError: If a path is not there or there is no file.
     """
     files = []
-    for path in map(pathlib.Path, paths):
+    for path in map(Path, paths):
         if not path.exists():
             raise UserError(f"there is no file or folder {path}")
         files += (

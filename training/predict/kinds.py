@@ -73,7 +73,7 @@ def read_ct(path: Path, preparation: Preparation) -> Image:
     """A slice in HU, treated as those of the records were.
 
     Raises:
-        UnreadableSlice: It is none, or it is to be treated and there is no head in it.
+        UnreadableSlice: If it is none, or it is to be treated and there is no head in it.
     """
     ct_slice = read_slice(path, preparation.twelve_bit_correction)
     hu, columns = ct_slice.hu, {"position_mm": ct_slice.position_mm}
@@ -91,7 +91,7 @@ def read_mammogram(path: Path, preparation: Preparation) -> Image:
     """A mammogram as records hold it: uint16, the breast cut out at one scale.
 
     Raises:
-        UnreadableMammogram: It is none, or shows no breast.
+        UnreadableMammogram: If it is none, or shows no breast.
     """
     settings = BuildConfig(
         dataset="mammography",
@@ -112,7 +112,7 @@ def read_picture(path: Path, _: Preparation) -> Image:
     """A photograph as uint8 RGB.
 
     Raises:
-        UnreadablePhotograph: It is none.
+        UnreadablePhotograph: If it is none.
     """
     return Image(read_photograph(path), {})
 

@@ -26,7 +26,7 @@ def load_local(version_dir: Path, signature: str, batch_size: int) -> ModelClien
         batch_size: Images run at a time at most.
 
     Raises:
-        UserError: It cannot be loaded.
+        UserError: If it cannot be loaded.
     """
     transport = _LocalTransport(Path(version_dir))
     return ModelClient(transport, signature, batch_size, concurrency=1, as_bytes=False)

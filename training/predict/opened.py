@@ -73,8 +73,9 @@ def open_model(arguments: argparse.Namespace, signature: str) -> Iterator[Opened
         signature: The signature to ask.
 
     Raises:
-        UserError: There is no such run or export, it says too little, or it does not fit the server's model.
-        ServerError: There is no server, or it has no such model or signature.
+        UserError: If there is no such run or export, it says too little, or it does not
+            fit the server's model.
+        ServerError: If there is no server, or it has no such model or signature.
     """
     version_dir = _version_dir(arguments)
     known = _facts(arguments, version_dir)

@@ -72,7 +72,7 @@ class Overlays:
             The files' names.
 
         Raises:
-            UserError: A label that was asked for is none of the model's.
+            UserError: If a label that was asked for is none of the model's.
         """
         known = {label for of_output in probabilities.values() for label in of_output}
         if unknown := self._labels - known - {ALL, LIKELIEST}:

@@ -63,7 +63,7 @@ def preparation_of_card(card: Mapping[str, Any]) -> Preparation:
     """How a model card says that files are read.
 
     Raises:
-        TypeError: It says something else.
+        TypeError: If it says something else.
     """
     return Preparation(**card.get("preparation", {"treatment": card["treatment"]}))
 

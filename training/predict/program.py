@@ -29,8 +29,8 @@ def predict(files: Sequence[Path], output: Path, arguments: argparse.Namespace) 
     """Finds the model, asks it for all files and writes everything down.
 
     Raises:
-        UserError: There is no such model, no file can be read, the server left before the end, or a report
-            could not be written.
+        UserError: If there is no such model, no file can be read, the server left
+            before the end, or a report could not be written.
     """
     draws = arguments.overlays or SECONDARY_CAPTURE in arguments.report
     try:

@@ -45,7 +45,7 @@ def write_reports(
         The files.
 
     Raises:
-        UserError: Of some study there could be none; those of the others are there.
+        UserError: If of some study there could be none; those of the others are there.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     about = {"model_name": model_name, "model_version": model_version}

@@ -82,7 +82,8 @@ def read_header(path: str | Path) -> CTHeader:
     """Reads what is needed to group and order slices; stops before the pixels.
 
     Raises:
-        UnreadableSlice: The file is not there, is not DICOM, or its header is not that of a CT slice.
+        UnreadableSlice: If the file is not there, is not DICOM, or its header is not
+            that of a CT slice.
     """
     with tolerant_pydicom():
         file = DicomFile(
@@ -100,8 +101,8 @@ def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
         correct_twelve_bit: Whether to repair RSNA's 12-bit slices stored with a wrong intercept.
 
     Raises:
-        UnreadableSlice: The file is not there, is not DICOM, is not a CT slice, or its pixels are damaged or
-            need a decoder that is not installed.
+        UnreadableSlice: If the file is not there, is not DICOM, is not a CT slice, or
+            its pixels are damaged or need a decoder that is not installed.
 
     Reference:
         DICOM PS3.3 C.8.2.1 (CT Image module), C.11.1 (rescale), C.7.5.1.1.2 (padding).

@@ -48,7 +48,7 @@ def find_breast(grey: np.ndarray) -> Breast:
         grey: uint16 of shape `(height, width)`, air dark.
 
     Raises:
-        NoBreast: Nothing large enough stands out.
+        NoBreast: If nothing large enough stands out.
     """
     height, width = grey.shape
     scale = min(1.0, WORK_HEIGHT_PX / height)

@@ -43,7 +43,7 @@ def stripped_jpeg(data: bytes) -> bytes:
     """The file with only those segments that its decoding needs, up to the end of its first picture.
 
     Raises:
-        DamagedPicture: The file ends early, or holds a marker that no JPEG has.
+        DamagedPicture: If the file ends early, or holds a marker that no JPEG has.
     """
     kept = [bytes((0xFF, SOI))]
     for marker, block in _jpeg_blocks(data):
@@ -71,8 +71,8 @@ def stripped_png(data: bytes) -> bytes:
     """The file with only those chunks that its decoding and its colours need.
 
     Raises:
-        DamagedPicture: The file ends early, a checksum is wrong, or it cannot be shown without a chunk that
-            is not in the standard.
+        DamagedPicture: If the file ends early, a checksum is wrong, or it cannot be
+            shown without a chunk that is not in the standard.
     """
     kept = [PNG_SIGNATURE]
     position = len(PNG_SIGNATURE)

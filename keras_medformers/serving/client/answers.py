@@ -23,7 +23,7 @@ def probabilities_by_label(
         By output (`"probabilities"`, or the tasks of a model of several), the probability of each label.
 
     Raises:
-        ServerError: The outputs name no labels, or do not fit them.
+        ServerError: If the outputs name no labels, or do not fit them.
     """
     found = {}
     for labels_name in sorted(

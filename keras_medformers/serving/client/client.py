@@ -53,7 +53,7 @@ class ServingClient(ModelClient):
             and each is shortened at random by up to a half, so that clients do not come back all at once.
 
     Raises:
-        ValueError: An argument is not what it should be.
+        ValueError: If an argument is not what it should be.
         ServerError: What gRPC needs is not installed.
     """
 

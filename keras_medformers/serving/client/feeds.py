@@ -44,7 +44,7 @@ def choose_feed(
         bytes_if_possible: Whether pixels go as bytes where a signature takes them.
 
     Raises:
-        ServerError: There is no such signature, or its inputs are unknown.
+        ServerError: If there is no such signature, or its inputs are unknown.
     """
     known = metadata.signatures
     if signature not in known:
@@ -78,7 +78,7 @@ def check_image(image, feed: Feed) -> None:
     """Looks whether an image can go in.
 
     Raises:
-        InvalidImageError: It is of another type or shape than the model takes.
+        InvalidImageError: If it is of another type or shape than the model takes.
     """
     if feed.kind == ENCODED:
         if not isinstance(image, bytes) or not image:

@@ -72,7 +72,7 @@ class GrpcTransport:
         """Asks what the model takes and gives.
 
         Raises:
-            CallFailed: It did not say.
+            CallFailed: If it did not say.
         """
         request = get_model_metadata_pb2.GetModelMetadataRequest()
         request.model_spec.name = self._model_name
@@ -104,7 +104,7 @@ class GrpcTransport:
             outputs: Its outputs by name; not needed here.
 
         Raises:
-            CallFailed: It gave no result.
+            CallFailed: If it gave no result.
         """
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self._model_name

@@ -102,7 +102,7 @@ class ModelClient:
         """Says what the model takes and gives; asks it the first time.
 
         Raises:
-            ServerError: There is no server, or it has no such model.
+            ServerError: If there is no server, or it has no such model.
         """
         if self._metadata is None:
             try:
@@ -124,8 +124,9 @@ class ModelClient:
             Per image, in order, a dict of its outputs by name; strings as str in arrays of objects.
 
         Raises:
-            ServerError: There is no server, it has no such model, or the model no such signature; or an image
-                got no answer and exceptions are not returned.
+            ServerError: If there is no server, it has no such model, or the model no
+                such signature; or an image got no answer and exceptions are not
+                returned.
         """
         feed = choose_feed(self.metadata(), self.signature, self._as_bytes)
         results = [_objection(image, feed) for image in images]

@@ -86,7 +86,7 @@ class RestTransport:
         """Asks what the model takes and gives.
 
         Raises:
-            CallFailed: It did not say.
+            CallFailed: If it did not say.
         """
         answer = self._call("GET", "/metadata")
         try:
@@ -121,7 +121,7 @@ class RestTransport:
             outputs: Its outputs by name.
 
         Raises:
-            CallFailed: It gave no result.
+            CallFailed: If it gave no result.
         """
         body = {
             "signature_name": signature,
