@@ -12,8 +12,8 @@ size, the areas under the ROC curve are compared with the first run's, also in a
 
 import argparse
 import logging
-import pathlib
 import sys
+from pathlib import Path
 
 from keras_medformers import registry
 from keras_medformers.support import command_line
@@ -25,13 +25,14 @@ from training.figures import to_png
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program behind `make compare`."""
     arguments = _parser().parse_args(argv)
     if not arguments.models and not arguments.runs:
         raise UserError("expected --models or --runs, or both; received neither")
+
     models = _different_models(arguments.models)
-    output = pathlib.Path(arguments.output)
+    output = Path(arguments.output)
     runs, failures = _collect(
         models, _training_options(arguments), _folders(arguments.runs, output)
     )
@@ -39,6 +40,7 @@ def main(argv=None):
         raise UserError(
             f"nothing to compare: the reasons for {', '.join(failures)} are above"
         )
+
     comparison = compare(runs, failures)
     text = comparison.as_markdown()
     output.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,7 @@ def main(argv=None):
     comparison.as_frame().to_csv(output / "compare.csv", index=False)
     for name, figure in comparison.pictures.items():
         (output / name).write_bytes(to_png(figure))
+
     sys.stdout.write(text)
     logger.info(
         "The same is in %s, and as numbers in %s",
@@ -137,7 +140,7 @@ def _different_models(names):
 
 def _folders(paths, output):
     """The runs' folders, each once; the one of the tables may be among `runs/*`."""
-    folders = {pathlib.Path(path).resolve(): pathlib.Path(path) for path in paths}
+    folders = {Path(path).resolve(): Path(path) for path in paths}
     folders.pop(output.resolve(), None)
     return list(folders.values())
 

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from training import figures
+from training.compare.runs import Run
 from training.papers.hct import GAINS_BY_THIRD
 from training.statistics.auc import ALL, auc_differences
 from training.statistics.finding_scores import (
@@ -42,14 +43,14 @@ class Pair:
         notes: What else to know, a sentence each.
     """
 
-    first: object
-    other: object
+    first: Run
+    other: Run
     images: int
     areas: dict[tuple, dict]
     notes: tuple[str, ...]
 
 
-def pairs_on_the_same_images(runs) -> list[Pair]:
+def pairs_on_the_same_images(runs: list[Run]) -> list[Pair]:
     """Each run of two exclusive classes with the first one that has scored the same images.
 
     Args:
@@ -84,7 +85,7 @@ def pairs_on_the_same_images(runs) -> list[Pair]:
     return pairs
 
 
-def names_of_subsets(areas) -> dict[tuple, str]:
+def names_of_subsets(areas: dict) -> dict[tuple, str]:
     """The subsets of a pair in words, in the order in which they are shown."""
     names = {ALL_IMAGES: "all"}
     names |= {
@@ -100,8 +101,8 @@ def names_of_subsets(areas) -> dict[tuple, str]:
     return {key: name for key, name in names.items() if key in areas}
 
 
-def gains_of_the_paper(pair) -> dict[tuple, float]:
-    """What the paper prints of such a pair, by subset: HCT with the ReLU kernel over GMIC; else nothing."""
+def gains_of_the_paper(pair: Pair) -> dict[tuple, float]:
+    """What the paper prints of such a pair, by subset; of HCT with the ReLU kernel and GMIC alone."""
     models = (pair.first.config.model, pair.other.config.model)
     if models not in (("gmic", "hct"), ("hct", "gmic")):
         return {}
@@ -109,12 +110,12 @@ def gains_of_the_paper(pair) -> dict[tuple, float]:
     return {(SIZE_COLUMN, third): sign * gain for third, gain in GAINS_BY_THIRD.items()}
 
 
-def has_sizes(pair) -> bool:
+def has_sizes(pair: Pair) -> bool:
     """Whether sizes of findings are known."""
     return (SIZE_COLUMN, SIZE_THRESHOLDS_PX[0]) in pair.areas
 
 
-def differences_by_size(pairs) -> Figure:
+def differences_by_size(pairs: list[Pair]) -> Figure:
     """The differences of those pairs whose findings' sizes are known, by the greatest size of a finding."""
     lines = {
         f"{pair.other.folder.name} less {pair.first.folder.name}": [

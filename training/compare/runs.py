@@ -7,7 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
-import pathlib
+from pathlib import Path
 
 from keras_medformers import registry
 from keras_medformers.modalities import get_modality
@@ -34,23 +34,23 @@ class Run:
         evaluation: Content of its `evaluation.json`.
     """
 
-    folder: pathlib.Path
+    folder: Path
     config: Config
     evaluation: dict
 
     @property
-    def level(self):
+    def level(self) -> str:
         """Key of `evaluation` under which the scores over all images stand."""
         return SCORES[self.evaluation["task"]][0]
 
 
-def read_run(folder) -> Run:
+def read_run(folder: str | Path) -> Run:
     """Reads a run's folder.
 
     Raises:
         UserError: If it holds no run, one that is not evaluated, or damaged files.
     """
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     config = Config.load(folder)
     path = folder / EVALUATION_FILE
     try:
@@ -67,7 +67,7 @@ def read_run(folder) -> Run:
     return Run(folder, config, evaluation)
 
 
-def run_of_model(model, options) -> Run:
+def run_of_model(model: str, options: list[str]) -> Run:
     """The model's run, trained now unless it is finished already.
 
     Args:
@@ -92,7 +92,7 @@ def run_of_model(model, options) -> Run:
     return read_run(folder)
 
 
-def train_in_another_process(arguments):
+def train_in_another_process(arguments: list[str]) -> None:
     """Runs `training.train` so that its memory is free afterwards, and a crash takes nothing else down.
 
     Args:
@@ -125,7 +125,7 @@ def _folder_of(arguments, config):
         if registry.resolve_name(name) == config.model
     ]
     folders = [
-        pathlib.Path(
+        Path(
             train.default_run(
                 argparse.Namespace(**vars(arguments) | {"model": name}), config
             )

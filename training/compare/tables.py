@@ -15,6 +15,7 @@ from training.compare.differences import (
     pairs_on_the_same_images,
 )
 from training.compare.matching import row_of
+from training.compare.runs import Run
 from training.papers import PAPERS, RECIPES, recipe
 from training.papers.paper import (
     Column,
@@ -99,7 +100,7 @@ class Comparison:
         return pd.DataFrame(rows).convert_dtypes().dropna(axis=1, how="all")
 
 
-def compare(runs, failures) -> Comparison:
+def compare(runs: list[Run], failures: dict[str, str]) -> Comparison:
     """Puts the runs beside the tables of the papers.
 
     Args:

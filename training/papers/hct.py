@@ -155,8 +155,9 @@ GAINS_BY_THIRD = {"small": 0.006, "medium": 0.031, "large": 0.011}
 
 # --- Recipes ---
 
-# Section 3: patches first, then whole images that start from their weights; both with a cosine. Adam, or
-# Adam with ASAM (rho 0.05; eta is ASAM's authors'). What augmentation does in detail is ours.
+# Section 3: patches first, then whole images that start from their weights; both with a cosine.
+# Adam, or Adam with ASAM (rho 0.05; eta is ASAM's authors'). What augmentation does in detail is
+# ours.
 MAMMOGRAM_PATCHES = dict(
     dataset="mammography_patches",
     backbone_weights="none",
@@ -170,8 +171,9 @@ MAMMOGRAM_PATCHES = dict(
     augmentation="flips_noise",
 )
 
-# A batch goes through the network in parts of 8 images, some 7 GB; the paper's graphics card of 48 GB takes
-# all at once, with accumulation_steps=1. The shuffle buffer holds records of some 5 MB each.
+# A batch goes through the network in parts of 8 images, some 7 GB; the paper's graphics card of
+# 48 GB takes all at once, with accumulation_steps=1. The shuffle buffer holds records of some 5 MB
+# each.
 MAMMOGRAMS = MAMMOGRAM_PATCHES | dict(
     dataset="mammography",
     batch_size=32,

@@ -35,14 +35,18 @@ RECIPES = {
 """What each recipe sets, of `Config`'s values, by name."""
 
 
-def recipe(name, **values):
+def recipe(name: str, **values) -> Config:
     """The recipe's `Config` with `values` (records, data set and so on) put in.
+
+    Args:
+        name: The recipe's name.
+        **values: Values of `Config` that take the place of the recipe's.
 
     Raises:
         UserError: If there is no such recipe, or `values` name a model of another architecture.
     """
     written_for = recipe_values(name)["model"]
-    fitting = _relatives(written_for)
+    fitting = list_relatives(written_for)
     if values.get("model", written_for) not in fitting:
         raise UserError(
             f"recipe {name!r} is for {', '.join(fitting)}, received model {values['model']!r}"
@@ -50,7 +54,7 @@ def recipe(name, **values):
     return Config(**{**RECIPES[name], **values})
 
 
-def recipe_values(name):
+def recipe_values(name: str) -> dict:
     """What the recipe sets.
 
     Raises:
@@ -62,7 +66,7 @@ def recipe_values(name):
     return RECIPES[name]
 
 
-def default_recipe(model, dataset=None):
+def default_recipe(model: str, dataset: str | None = None) -> str:
     """Name of the recipe for this model and data set: the first of those that fit best.
 
     One for the data set goes before one for other data; one for the very model before one for another
@@ -75,7 +79,7 @@ def default_recipe(model, dataset=None):
     Raises:
         UserError: If the architecture has no recipe.
     """
-    relatives = _relatives(model)
+    relatives = list_relatives(model)
     fitting = [name for name, values in RECIPES.items() if values["model"] in relatives]
     if not fitting:
         raise UserError(f"there is no recipe for model {model!r} yet")
@@ -86,7 +90,3 @@ def default_recipe(model, dataset=None):
         return not fits, RECIPES[name]["model"] != model
 
     return min(fitting, key=distance)
-
-
-def _relatives(model):
-    return list_relatives(model)

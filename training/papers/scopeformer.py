@@ -294,7 +294,7 @@ TABLE_5 = PaperTable(
 RSNA_LABEL_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Of the hemorrhage challenge's metric: "any hemorrhage" counts twice."""
 
-# Sections III.F and III.G: 70% of each backbone's layers frozen. The paper names neither optimizer,
+# Sections III.F and III.G: 70% of each backbone frozen. The paper names neither optimizer,
 # schedule, epochs nor hardware; AdamW with a cosine is ours. Made for one GPU.
 SCOPEFORMER = dict(
     dataset="rsna_ich",
@@ -306,7 +306,8 @@ SCOPEFORMER = dict(
     learning_rate=1e-4,
 )
 
-# Section III.A: frozen backbones, whose features are stored once. Optimizer and schedule are ours, too.
+# Section III.A: frozen backbones, whose features are stored once. Optimizer and schedule are ours,
+# too.
 SCOPEFORMER_FROZEN = dict(
     dataset="rsna_ich",
     frozen_fraction=1.0,
