@@ -33,6 +33,14 @@ PROGRAMS = {
     "evaluate": ("--run", "--split", "--records"),
     "export": ("--run",),
     "features": ("--run",),
+    "papers": (
+        "--readme",
+        "--differences",
+        "--recipes",
+        "--tables",
+        "--demonstrations",
+        "--write",
+    ),
     "predict": (
         "PATH",
         "--output",
