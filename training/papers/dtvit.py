@@ -374,6 +374,14 @@ PAPER = Paper(
         "The abstract's \"Subcortical\" is the tables' Subtentorial.",
         "A slice is shown to the network in the brain window, in all three channels: the paper's "
         '"normalized" 8-bit pixels leave the range open.',
+        "Its side is brought to 256 and the middle 224 x 224 kept, other sizes in proportion; the "
+        "paper crops 512 x 512 to 224 x 224 and has no 256.",
+        "The learning rate falls to 0 along a cosine, where the paper has an initial one and names no "
+        "schedule; weights decay, biases and norms do not.",
+        "The first version superimposes its mask on a windowed slice and does not say how; here they "
+        "are multiplied (`--treatment overlay`).",
+        "Where the head holder touches the head, its walls are found by the ellipse that the outermost "
+        "one follows, which the paper has not.",
         "The first version's text has 1,331 of 1,332 true negatives and 1,691 of 1,691 true "
         "positives, where the sentence before counts 1,342 normal and 1,681 ICH slices.",
         "A training step of ViT-Large on one picture takes 13.6 s and 7.4 GB on 2 busy CPU cores, on "

@@ -592,6 +592,8 @@ PAPER = Paper(
         "heads).",
         "Optimizer, schedule, epochs and hardware are ours, since the paper names none.",
         "The loss is divided by the sum of its weights, as RSNA's metric is.",
+        "Slices are resized in Hounsfield units, before the windows are applied; the paper names no "
+        "order.",
         "Parameters of the Scopeformers are counted without backbones and without the "
         "classifier, as the paper's are. Table 1's "
         f"{_count('scopeformer_medium')} of Medium and {_count('scopeformer_3cnn')} of Scopeformer "
