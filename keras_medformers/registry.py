@@ -131,7 +131,7 @@ def register_model(
     )
     _check_registration(entry, modalities)
     _ENTRIES[name] = entry
-    _ALIASES.update({alias: name for alias in aliases})
+    _ALIASES.update(dict.fromkeys(aliases, name))
 
 
 def model_entry(name):

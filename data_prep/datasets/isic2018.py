@@ -118,9 +118,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
                 f"{path} line {row + 2}: {label} is {table[label][row]}, expected 1.0 or 0.0"
             )
     table, contradicting = without_repeats(table, path.name)
-    rejected = {
-        image: f"{path.name} gives it different labels" for image in contradicting
-    }
+    rejected = dict.fromkeys(contradicting, f"{path.name} gives it different labels")
     table = table.set_index("image").astype(np.int8)
     classes = table.sum(axis=1)
     for image, count in classes[classes != 1].items():

@@ -45,6 +45,7 @@ from data_prep.datasets.mammography_manifest import (
     FINDING_SIZE,
     FINDING_TYPE,
     MANIFEST_NAME,
+    Finding,
     ManifestImage,
     list_mammograms,
 )
@@ -70,7 +71,7 @@ def whole_images(listing: Listing, config: BuildConfig) -> list[list[Part]]:
     return parts
 
 
-def labels_of(finding, config: BuildConfig) -> dict[str, int]:
+def labels_of(finding: Finding | None, config: BuildConfig) -> dict[str, int]:
     """The extra labels of a finding, or of none."""
     if finding is None:
         return {FINDING_TYPE: -1, FINDING_SIZE: -1}

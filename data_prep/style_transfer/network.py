@@ -57,7 +57,7 @@ def _see_contrast(vgg: keras.Model) -> None:
 
 
 def _with_average_pooling(vgg: keras.Model) -> keras.Model:
-    def exchange(layer):
+    def exchange(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, keras.layers.MaxPooling2D):
             return keras.layers.AveragePooling2D(
                 layer.pool_size, layer.strides, name=layer.name

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -25,6 +26,9 @@ from data_prep.style_transfer.pictures import (
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from keras_medformers.support.whole_files import write_csv
+
+if TYPE_CHECKING:
+    from data_prep.style_transfer.transfer import StyleTransfer
 
 CONTACT_SHEET_FILE = "contact_sheet.png"
 IMAGENET = "imagenet"
@@ -159,7 +163,7 @@ def _batches(
 
 def _transfer(
     style: np.ndarray, weights: str, batch_size: int, config: StyleTransferConfig
-):
+) -> "StyleTransfer":
     import_tensorflow()
     from data_prep.style_transfer.transfer import StyleTransfer
 
@@ -174,7 +178,7 @@ def _transfer(
 
 
 def _redraw(
-    transfer, batch: list[tuple[str, np.ndarray]], folder: OutputFolder
+    transfer: "StyleTransfer", batch: list[tuple[str, np.ndarray]], folder: OutputFolder
 ) -> set[str]:
     """Redraws a batch and writes its pictures; returns their files."""
     files, contents = zip(*batch, strict=True)

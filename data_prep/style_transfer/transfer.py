@@ -88,20 +88,20 @@ class StyleTransfer:
         losses = [Losses(*map(float, row)) for row in rows]
         return np.rint(self._pictures.numpy()[:count]).astype("uint8"), losses
 
-    def _features(self, pictures):
+    def _features(self, pictures: tf.Tensor) -> list[tf.Tensor]:
         maps = self._extractor(pictures, training=False)
         return [one * scale for one, scale in zip(maps, self._scales, strict=True)]
 
-    def _losses(self, wanted):
+    def _losses(self, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         content_features, *style_features = self._features(self._pictures)
         return content_loss(content_features, wanted), style_loss(
             style_features, self._style_grams
         )
 
-    def _total(self, content, style):
+    def _total(self, content: tf.Tensor | float, style: tf.Tensor) -> tf.Tensor:
         return self._config.content_weight * content + self._config.style_weight * style
 
-    def _one_step(self, wanted):
+    def _one_step(self, wanted: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             loss = self._total(*self._losses(wanted))
         self._optimizer.apply(

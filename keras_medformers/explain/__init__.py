@@ -1,5 +1,7 @@
-"""What a model's answer rests on: class activation, feature and attention maps, receptive fields, likeness
-of encoders."""
+"""What a model's answer rests on.
+
+Class activation, feature and attention maps, receptive fields, likeness of encoders.
+"""
 
 from keras_medformers.explain.attention_maps import attention_maps, attention_of
 from keras_medformers.explain.attention_rollout import (

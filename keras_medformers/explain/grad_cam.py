@@ -90,10 +90,10 @@ def grad_cam(
 
 
 def _score_of_shift(model, layer, batch, classes):
-    """A function from what is added to the layer's output to the classes' logits; and the layer's output
-    and all logits.
+    """A function from what is added to the layer's output to the classes' logits.
 
-    Its gradient at 0 is that with regard to the layer's output; nothing below the layer depends on it.
+    The second value that it returns is the layer's output and all logits. Its gradient at 0 is that
+    with regard to the layer's output; nothing below the layer depends on it.
     """
 
     def score(shift):

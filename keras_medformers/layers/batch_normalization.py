@@ -40,7 +40,7 @@ class UnbiasedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def _bessel_correction(self, inputs):
-        """n / (n - 1) for the n values of each channel; 1 where there is one value."""
+        """The factor n / (n - 1) for the n values of each channel; 1 where there is one value."""
         sizes = list(ops.shape(inputs))
         del sizes[self.axis]
         values = ops.cast(math.prod(sizes), "float32")

@@ -5,5 +5,5 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_medformers")
 def exact_gelu(x):
-    """x times the normal distribution's cumulative probability at x, as PyTorch's `GELU()` has it."""
+    """The input times the normal distribution's cumulative probability there, as PyTorch's `GELU()`."""
     return keras.activations.gelu(x, approximate=False)

@@ -63,7 +63,7 @@ class PositionEmbedding(keras.layers.Layer):
         return resample_positions(position, self.grid, tokens - math.prod(self.grid))
 
     def load_own_variables(self, store):
-        if self.grid and "0" in store.keys():
+        if self.grid and "0" in store.keys():  # noqa: SIM118 (an H5 store is no dict)
             self.position.assign(self.resampled(ops.convert_to_tensor(store["0"][()])))
         else:
             super().load_own_variables(store)

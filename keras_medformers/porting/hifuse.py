@@ -75,7 +75,7 @@ def official_name(path: str) -> str:
         ValueError: If the official code has nothing of that kind, as for some parts of an ablated model.
     """
     layer, *parts, variable = path.split("/")
-    for pattern, template in _LAYERS:
+    for pattern, template in _LAYERS:  # noqa: B007 (the one that matched is used below)
         match = re.fullmatch(pattern, layer)
         if match:
             break

@@ -1,7 +1,7 @@
-"""Writes what TensorFlow Serving needs around exported models.
+r"""Writes what TensorFlow Serving needs around exported models.
 
     python -m keras_medformers.serving.server_files --exports runs/a/export/hifuse_tiny --output serving
-    python -m keras_medformers.serving.server_files --exports first=runs/a/export/hifuse_tiny \\
+    python -m keras_medformers.serving.server_files --exports first=runs/a/export/hifuse_tiny \
         second=runs/b/export/hifuse_tiny --pin first=1 --output serving
 
 Into the output folder: models.config (which models, which versions), batching.config, monitoring.config,

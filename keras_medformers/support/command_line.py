@@ -27,6 +27,7 @@ class ProgressBarSafeHandler(logging.Handler):
     """Writes log lines to standard error without tearing a progress bar apart."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line."""
         try:
             tqdm.write(self.format(record), file=sys.stderr)
         except Exception:

@@ -155,10 +155,9 @@ def test_program_writes_table_and_json(folds, tmp_path, capsys):
 
 def test_scores_of_two_tasks_stand_under_their_names(tmp_path):
     def scores(accuracy):
-        of_task = {
-            key: 0.5
-            for key in ("f1", "precision", "recall", "specificity", "majority_accuracy")
-        }
+        of_task = dict.fromkeys(
+            ("f1", "precision", "recall", "specificity", "majority_accuracy"), 0.5
+        )
         return of_task | {"accuracy": accuracy, "accuracy_interval": INTERVAL}
 
     folders = [

@@ -90,7 +90,7 @@ class MetricsFile(keras.callbacks.Callback):
             "learning_rate": float(
                 keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
             ),
-            **{key: value for key, value in logs.items()},
+            **logs,
         }
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

@@ -27,8 +27,10 @@ AS_THEY_ARE = "as-they-are"
 
 
 class Place(NamedTuple):
-    """Where an image belongs, by the identifiers in its header, which stay in memory; "" and NaN where it
-    does not say."""
+    """Where an image belongs, by the identifiers in its header, which stay in memory.
+
+    "" and NaN where it does not say.
+    """
 
     study_id: str = ""
     series_id: str = ""

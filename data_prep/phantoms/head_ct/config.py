@@ -92,6 +92,7 @@ class PhantomConfig:
             )
 
     def as_dict(self) -> dict:
+        """The settings as JSON holds them."""
         return dataclasses.asdict(self)
 
 

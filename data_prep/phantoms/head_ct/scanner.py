@@ -43,6 +43,7 @@ class Acquisition:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size_px: int, slices: int) -> "Acquisition":
+        """Draws how a patient lies in the scanner, and where the slices are."""
         tilt = float(rng.choice((0.0, rng.uniform(4.0, 20.0)), p=(0.35, 0.65)))
         # The gantry is tilted to follow the base of the skull of a head that lies at that angle.
         pitch = -tilt + float(np.clip(rng.normal(0.0, 3.0), -6, 6))

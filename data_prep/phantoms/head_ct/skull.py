@@ -93,6 +93,9 @@ def air_spaces(
     """Ethmoid and sphenoid sinuses, nasal cavity, frontal sinus, mastoid cells and ear canals.
 
     Args:
+        x: To the patient's left, in mm.
+        y: To the back.
+        z: Up.
         cells: A random field of short wavelength, which cuts the septa between the air cells.
     """
     ax = np.abs(x)

@@ -43,7 +43,7 @@ class Canvas:
 
     def __init__(self, hu: np.ndarray, tracked: Sequence[str] | None = None):
         self.hu = hu
-        self.shares = {} if tracked is None else {name: None for name in tracked}
+        self.shares = {} if tracked is None else dict.fromkeys(tracked)
         self._all = tracked is None
         if self._all:
             self.shares["air"] = np.ones_like(hu)
@@ -104,9 +104,11 @@ class Painter:
         return self._fine[name]
 
     def enlarge(self, field: np.ndarray) -> np.ndarray:
+        """A coarse field at the image's resolution."""
         return cv2.resize(field, self._size, interpolation=cv2.INTER_LINEAR)
 
     def within(self, distance: np.ndarray) -> np.ndarray:
+        """Share of each pixel that lies inside a signed distance, edges softened."""
         return inside(distance, self._edge)
 
     def paint(

@@ -76,6 +76,7 @@ class PhantomMammographyConfig:
         return FULL_SPACING_MM * FULL_HEIGHT_PX / self.image_height_px
 
     def as_dict(self) -> dict[str, float]:
+        """The settings as JSON holds them."""
         return dataclasses.asdict(self)
 
 
@@ -108,6 +109,7 @@ class PatientPlan:
 
     @property
     def name(self) -> str:
+        """The patient's number, with a letter before it."""
         return f"P{self.number:05d}"
 
 

@@ -17,8 +17,9 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_contact_sheet(path: Path, output_dir: Path, rows: list[dict]) -> None:
-    """Writes the sheet: exams without findings, then for each type of finding a line of whole images and one
-    of the findings at a larger scale, malignant ones and benign ones.
+    """Writes the sheet: exams without findings, then two lines for each type of finding.
+
+    One is of whole images, one of the findings at a larger scale, malignant ones and benign ones.
 
     Args:
         path: PNG to write.

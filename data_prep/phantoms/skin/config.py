@@ -78,6 +78,7 @@ class PhantomSkinConfig:
         check_setting("seed", self.seed, self.seed >= 0, "0 or more")
 
     def as_dict(self) -> dict[str, float]:
+        """The settings as JSON holds them."""
         return dataclasses.asdict(self)
 
 
@@ -99,10 +100,12 @@ class LesionPlan:
 
     @property
     def lesion_id(self) -> str:
+        """The lesion's name, in the form of the HAM10000 data."""
         return f"HAM_{self.number:07d}"
 
     @property
     def image_ids(self) -> tuple[str, ...]:
+        """Names of the pictures: those of their files without the suffix."""
         return tuple(name.rpartition(".")[0] for name in self.files)
 
 

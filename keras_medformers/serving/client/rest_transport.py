@@ -132,9 +132,7 @@ class RestTransport:
             values = answer["outputs"]
             # Of a signature with one output the API gives the bare value.
             values = (
-                values
-                if isinstance(values, dict)
-                else {name: values for name in outputs}
+                values if isinstance(values, dict) else dict.fromkeys(outputs, values)
             )
             return {
                 name: _to_array(values[name], one.dtype)

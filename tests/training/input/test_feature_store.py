@@ -225,7 +225,7 @@ def test_instances_with_the_same_weights_are_stored_once(store, counts):
     made = store(single)
     twice = keras.Model(
         extractor.input,
-        {name: extractor.output["first"] for name in ("first", "first_2")},
+        dict.fromkeys(("first", "first_2"), extractor.output["first"]),
     )
     shared = store(twice, backbones={"first": "first", "first_2": "first"})
     assert shared.folder == made.folder

@@ -44,7 +44,7 @@ REJECTS_FILE = "rejects.csv"
 KEEP_HELP = "# Take out the slices that are not to be used, then: python -m data_prep.tfrecords --keep-list\n"
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Draws what the arguments ask for and says what became of the slices."""
     args = _parser().parse_args(argv)
     if args.workers < 1 or args.examples < 0:
@@ -86,7 +86,7 @@ def main(argv=None):
     )
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.head_treatment",
         description="Treats the head CT slices of data set ich_location and shows what becomes of them: "
