@@ -15,6 +15,7 @@ import pandas as pd
 
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import write_json
 
 SCORES = {
     "single_label": (
@@ -259,9 +260,7 @@ def _not_evaluated(path):
 def _write(path, result):
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent} to write {path.name} into")
-    path.write_text(
-        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    write_json(path, result, allow_nan=False)
 
 
 if __name__ == "__main__":

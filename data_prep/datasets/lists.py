@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import PARTIAL
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,12 @@ def picture_sizes(folder: Path) -> dict[str, int]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.lower().endswith(PICTURE_SUFFIXES) and not entry.is_dir():
+                is_picture = entry.name.lower().endswith(PICTURE_SUFFIXES)
+                if (
+                    is_picture
+                    and not entry.is_dir()
+                    and not entry.name.startswith(PARTIAL)
+                ):
                     _refuse_unless_utf8(entry.name, folder)
                     sizes[entry.name] = entry.stat().st_size if entry.is_file() else 0
     except OSError as error:

@@ -31,6 +31,7 @@ from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
 from data_prep.datasets.lists import folder_from, read_csv
 from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import PARTIAL
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,9 @@ def _sizes_by_stem(folder: Path) -> dict[str, int]:
         return {
             entry.name.removesuffix(SUFFIX): entry.stat().st_size
             for entry in entries
-            if entry.name.endswith(SUFFIX) and not entry.is_dir()
+            if entry.name.endswith(SUFFIX)
+            and not entry.is_dir()
+            and not entry.name.startswith(PARTIAL)
         }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.whole_files import write_atomically
+from keras_medformers.support.whole_files import write_json
 
 DONE_FILE = "phantom.json"
 """Written last: settings and summary of a whole set."""
@@ -83,13 +83,13 @@ class PhantomFolder:
             logger.info("%s is there already, made with the same settings", path)
             return json.loads((path / DONE_FILE).read_text())
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / UNFINISHED_FILE, json.dumps(self.identity))
+        write_json(path / UNFINISHED_FILE, self.identity, indent=None)
         return None
 
     def finish(self, counts: dict) -> dict:
         """Marks the set as whole and returns its summary: the settings and `counts`."""
         summary = self.identity | counts
-        write_atomically(self.path / DONE_FILE, json.dumps(summary, indent=2) + "\n")
+        write_json(self.path / DONE_FILE, summary)
         (self.path / UNFINISHED_FILE).unlink()
         shutil.rmtree(self.path / PROGRESS_DIR, ignore_errors=True)
         return summary

@@ -21,7 +21,7 @@ from data_prep.records.splits import SPLITS
 from data_prep.records.workers import Workers
 from data_prep.records.writer import ShardResult
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.whole_files import write_atomically, write_csv
+from keras_medformers.support.whole_files import write_csv, write_text
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def build(
             f"{records_dir / schema.REJECTS_NAME} says why. {_top_reasons(rejects)}"
         )
     info = _describe(config, dataset, listing, plan, results, len(rejects), records_dir)
-    write_atomically(records_dir / schema.INFO_NAME, info.to_json())
+    write_text(records_dir / schema.INFO_NAME, info.to_json())
     writer.finish(records_dir)
     _log_summary(info, dataset.modality, rejects, time.monotonic() - started_s)
     _check_rejects(info, max_reject_share, noun)

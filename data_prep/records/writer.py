@@ -6,7 +6,6 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from data_prep.records.schema import ImageRecord, serialize
 from data_prep.records.workers import WorkerDied, Workers
 from keras_medformers.support.errors import UnreadableImage, UserError
 from keras_medformers.support.quiet_tensorflow import import_tensorflow
-from keras_medformers.support.whole_files import write_atomically
+from keras_medformers.support.whole_files import whole_file, write_json
 
 WORK_NAME = ".build"
 """Folder below the records that holds what an unfinished build has done."""
@@ -81,18 +80,17 @@ def write_shards(
     )
     for name in missing:
         images = plan.shards[name]
-        temporary = work_dir / f"{name}.tmp"
-        rejects, unwritten, corrections = _write(temporary, images, results)
-        done[name] = ShardResult(
-            plan=digests[name],
-            records=len(images) - len(rejects),
-            sha256=_sha256(temporary),
-            corrections=corrections,
-            rejects=rejects,
-            unwritten=unwritten,
-        )
-        os.replace(temporary, records_dir / name)
-        write_atomically(work_dir / f"{name}.json", json.dumps(asdict(done[name])))
+        with whole_file(records_dir / name) as temporary:
+            rejects, unwritten, corrections = _write(temporary, images, results)
+            done[name] = ShardResult(
+                plan=digests[name],
+                records=len(images) - len(rejects),
+                sha256=_sha256(temporary),
+                corrections=corrections,
+                rejects=rejects,
+                unwritten=unwritten,
+            )
+        write_json(work_dir / f"{name}.json", asdict(done[name]), indent=None)
     # An empty rest lets the progress bar finish.
     next(results, None)
     return done
@@ -120,7 +118,7 @@ def start_or_resume(records_dir: Path, identity: dict) -> None:
             f"{records_dir} holds an unfinished build with other settings or from other data; "
             "give --overwrite to discard it, or another --records folder"
         )
-    write_atomically(path, json.dumps(identity))
+    write_json(path, identity, indent=None)
 
 
 def clear(records_dir: Path, also: tuple[str, ...]) -> None:

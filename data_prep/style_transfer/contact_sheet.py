@@ -8,6 +8,7 @@ import numpy as np
 
 from data_prep.modalities.photograph.pictures import read_photograph
 from data_prep.style_transfer.pictures import read_content
+from keras_medformers.support.whole_files import whole_file
 
 ROWS = 8
 TITLES = ("content", "style", "output")
@@ -41,9 +42,8 @@ def write_contact_sheet(
             read_photograph(output_dir / file),
         )
         lines.append(np.hstack([_with_gap(picture) for picture in pictures]))
-    partial = path.with_suffix(".partial.png")
-    cv2.imwrite(str(partial), np.vstack(lines)[..., ::-1])
-    partial.replace(path)
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack(lines)[..., ::-1])
 
 
 def _with_gap(picture: np.ndarray) -> np.ndarray:

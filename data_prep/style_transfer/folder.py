@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.whole_files import write_atomically, write_csv
+from keras_medformers.support.whole_files import write_csv, write_json
 
 SETTINGS_FILE = "style_transfer.json"
 LOSSES_FILE = "losses.csv"
@@ -94,9 +94,7 @@ class OutputFolder:
     def describe(self, summary: dict) -> None:
         """Writes the settings and what there is to say of the pictures."""
         content = {"settings": self.settings} | summary
-        write_atomically(
-            self.path / SETTINGS_FILE, json.dumps(content, indent=2) + "\n"
-        )
+        write_json(self.path / SETTINGS_FILE, content)
 
     def _held_settings(self) -> dict | None:
         path = self.path / SETTINGS_FILE

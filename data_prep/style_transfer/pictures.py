@@ -1,7 +1,6 @@
 """Pictures on their way into a style transfer and out of it."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from data_prep.modalities.photograph.pictures import (
 )
 from data_prep.records.schema import WINDOWS_HU
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import whole_file
 
 JPEG_OPTIONS = {"format": "JPEG", "quality": 95, "subsampling": 0}
 PNG_OPTIONS = {"format": "PNG"}
@@ -93,7 +93,6 @@ def middle_square(rgb: np.ndarray, size: int) -> np.ndarray:
 def write_picture(path: Path, rgb: np.ndarray) -> None:
     """Writes a picture as JPEG or PNG, as its name says, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
     options = PNG_OPTIONS if path.suffix.lower() == ".png" else JPEG_OPTIONS
-    Image.fromarray(rgb).save(temporary, **options)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        Image.fromarray(rgb).save(temporary, **options)

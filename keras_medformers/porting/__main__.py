@@ -9,9 +9,7 @@ Checkpoints are read without running code from them; each variable is set or its
 import argparse
 import ast
 import logging
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import numpy as np
 from keras_medformers.porting.checkpoint import read_checkpoint
 from keras_medformers.porting.state_dict import classes_of, load_state_dict
 from keras_medformers.registry import create_model
+from keras_medformers.support.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +96,7 @@ def port(
 
 def _write(model: keras.Model, output: Path) -> None:
     """Writes the weights, or the whole model; the file gets its name once it has been read back, equal."""
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as folder:
-        partial = Path(folder) / output.name
+    with whole_file(output) as partial:
         if output.suffix == ".keras":
             model.save(partial)
             written = keras.saving.load_model(partial)
@@ -111,7 +109,6 @@ def _write(model: keras.Model, output: Path) -> None:
                 raise OSError(
                     f"{output} was written wrong: {weight.path} differs. Is the disk full?"
                 )
-        os.replace(partial, output)
 
 
 def _settings(assignments: Sequence[str]) -> dict:

@@ -19,6 +19,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from keras_medformers.support.whole_files import write_text
+
 logger = logging.getLogger(__name__)
 
 IMAGE = "tensorflow/serving:2.20.0"
@@ -144,8 +146,11 @@ def write_server_files(
     }
     if batching:
         texts["batching.config"] = batching_config(max_batch_size, batch_threads)
-    for name, text in texts.items():
-        _replace(output / name, text)
+    for (
+        name,
+        text,
+    ) in texts.items():  # whole: a server reads models.config again and again
+        write_text(output / name, text)
     return [output / name for name in texts]
 
 
@@ -431,13 +436,6 @@ def _mount(source: str, target: str) -> str:
 def _quoted(text: str) -> str:
     """A quoted string as both text protocol buffers and YAML read it."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it: the server reads models.config again and again."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 if __name__ == "__main__":

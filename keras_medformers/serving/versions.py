@@ -9,10 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from keras_medformers.support.whole_files import PARTIAL
 
-PARTIAL = ".partial-"
-"""Beginning of the names of folders that are being written; a server looks at numbers only."""
+logger = logging.getLogger(__name__)
 
 ABANDONED_AFTER_S = 24 * 3600
 """Age from which a folder that is being written is taken for what a killed export left."""
@@ -23,6 +22,8 @@ def new_version(directory: Path) -> Iterator["NewVersion"]:
     """Yields a folder to write, which disappears again unless it is published."""
     directory.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(directory)
+    # Not `whole_folder`: the number is known only when the folder is whole, and several
+    # exports may write at a time. A server takes folders with a number for a name alone.
     partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=directory))
     try:
         yield NewVersion(partial / "model", directory)

@@ -113,7 +113,7 @@ def test_interrupted_build_goes_on_where_it_was(data_dir, records, tmp_path):
         key: info[key] for key in ("config", "source_fingerprint", "schema_version")
     }
     (work / "build.json").write_text(json.dumps(identity))
-    (work / "train-00001-of-00002.tfrecord.tmp").write_bytes(b"half")
+    (interrupted / ".partial-train-00001-of-00002.tfrecord").write_bytes(b"half")
     assert run(data_dir, interrupted) == 0
     assert contents(interrupted) == finished
     # With other settings an unfinished build is not mixed up.

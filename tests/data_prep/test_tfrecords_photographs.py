@@ -139,7 +139,7 @@ def test_interrupted_build_goes_on_and_a_finished_one_is_left_alone(
         key: info[key] for key in ("config", "source_fingerprint", "schema_version")
     }
     (work / "build.json").write_text(json.dumps(identity))
-    (work / "train-00001-of-00002.tfrecord.tmp").write_bytes(b"half")
+    (work.parent / ".partial-train-00001-of-00002.tfrecord").write_bytes(b"half")
     assert run("covid19_ct", covid_dir, tmp_path / "records") == 0
     assert contents(tmp_path / "records") == finished
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").iterdir()}

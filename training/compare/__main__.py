@@ -18,6 +18,7 @@ from pathlib import Path
 from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import write_text
 from training.compare.runs import read_run, run_of_model
 from training.compare.tables import compare
 from training.figures import to_png
@@ -44,8 +45,8 @@ def main(argv: list[str] | None = None) -> None:
     comparison = compare(runs, failures)
     text = comparison.as_markdown()
     output.mkdir(parents=True, exist_ok=True)
-    (output / "compare.md").write_text(text, encoding="utf-8")
-    comparison.as_frame().to_csv(output / "compare.csv", index=False)
+    write_text(output / "compare.md", text)
+    write_text(output / "compare.csv", comparison.as_frame().to_csv(index=False))
     for name, figure in comparison.pictures.items():
         (output / name).write_bytes(to_png(figure))
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import pathlib
 import shutil
 import time
@@ -11,6 +10,7 @@ import keras
 import pandas as pd
 
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import whole_file, whole_folder, write_text
 from training.input.pipeline import evaluation_batches, labels_and_ids
 
 METRICS_FILE = "metrics.jsonl"
@@ -136,16 +136,12 @@ class Checkpoints(keras.callbacks.Callback):
         value = logs[self.monitor]
         if value > self.best if self.higher_is_better else value < self.best:
             self.best = value
-            temporary = self.folder / "tmp-best.weights.h5"
-            self.model.save_weights(temporary)
-            os.replace(temporary, self.best_file)
+            with whole_file(self.best_file) as temporary:
+                self.model.save_weights(temporary)
         previous = self._last()
-        temporary = self.folder / "tmp-epoch"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        self.model.save_weights(temporary / "state.weights.h5")
-        (temporary / "state.json").write_text(json.dumps({"best": self.best}))
-        os.replace(temporary, self.folder / f"epoch-{epoch + 1:04d}")
+        with whole_folder(self.folder / f"epoch-{epoch + 1:04d}") as temporary:
+            self.model.save_weights(temporary / "state.weights.h5")
+            (temporary / "state.json").write_text(json.dumps({"best": self.best}))
         if previous:
             shutil.rmtree(previous)
 
@@ -160,9 +156,7 @@ def drop_later_rows(run_dir, finished_epochs):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
         kept = [line for line in whole if json.loads(line)["epoch"] <= finished_epochs]
-        temporary = path.with_name(f"tmp-{path.name}")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, path)
+        write_text(path, "".join(kept))
         _write_csv(path)
 
 
@@ -172,6 +166,5 @@ def _write_csv(metrics_file):
         json.loads(line)
         for line in metrics_file.read_text(encoding="utf-8").splitlines()
     ]
-    temporary = metrics_file.with_name(f"tmp-{CSV_FILE}")
-    pd.DataFrame(rows).to_csv(temporary, index=False)
-    os.replace(temporary, metrics_file.with_name(CSV_FILE))
+    with whole_file(metrics_file.with_name(CSV_FILE)) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import pathlib
 import shutil
 import zlib
@@ -21,6 +20,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import whole_file, write_json
 from training.input.augmentation import make_augmentation
 from training.input.pipeline import ID_COLUMNS, Source
 
@@ -155,7 +155,7 @@ def store_features(
         "dtype": "float16",
         "copies": copies,
     }
-    (store.folder / INFO_FILE).write_text(json.dumps(description, indent=2) + "\n")
+    write_json(store.folder / INFO_FILE, description)
     return store
 
 
@@ -188,11 +188,13 @@ def _shards_to_write(sources, copies):
 
 
 def _write_shard(extractor, source, shard, target, batch_size, progress):
-    temporary = target.with_name(f"tmp-{target.name}")
     # Keyed by the shard's name, so that a resumed run draws what an uninterrupted one had.
     copy_seed = zlib.crc32(target.name.encode())
     batches = _prepared_batches(source, shard, batch_size).enumerate()
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
+    with (
+        whole_file(target) as temporary,
+        tf.io.TFRecordWriter(str(temporary)) as writer,
+    ):
         for number, batch in batches:
             images = batch["inputs"]
             if source.augment:
@@ -208,7 +210,6 @@ def _write_shard(extractor, source, shard, target, batch_size, progress):
             for row in range(len(batch["labels"])):
                 writer.write(_example(maps, batch, row))
             progress.update(len(batch["labels"]))
-    os.replace(temporary, target)
 
 
 def _prepared_batches(source, shard, batch_size):

@@ -9,6 +9,7 @@ from types import ModuleType
 import pydicom
 
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import whole_file
 from keras_medformers.version import __version__
 from training.predict.discretion import silent_libraries
 
@@ -70,9 +71,7 @@ def equipment(model_name: str, model_version: str) -> dict[str, str]:
 
 def save(dataset: pydicom.Dataset, path: Path) -> None:
     """Writes a DICOM file beside its place, for its owner alone, and renames it."""
-    partial = path.with_name(f"{path.name}.partial")
-    with os.fdopen(
-        os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-    ) as file:
-        pydicom.dcmwrite(file, dataset, enforce_file_format=True)
-    os.replace(partial, path)
+    with whole_file(path) as temporary:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            pydicom.dcmwrite(file, dataset, enforce_file_format=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_medformers.support.whole_files import write_text
 from training.predict.files import JOURNAL
 from training.predict.findings import SliceResult
 
@@ -48,9 +49,7 @@ class Journal:
             entries = [identity, *self._answers.values()]
         else:
             entries = [identity]
-        self._path.write_text(
-            "".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8"
-        )
+        write_text(self._path, "".join(json.dumps(entry) + "\n" for entry in entries))
 
     def answer(self, path: Path) -> SliceResult | None:
         """The answer for a file, if there is one."""

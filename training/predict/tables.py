@@ -1,6 +1,5 @@
 """What was found, as tables on the disk and on the terminal."""
 
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_medformers.support.whole_files import write_atomically
+from keras_medformers.support.whole_files import write_json, write_text
 from training.predict.answers import likeliest
 from training.predict.classify import Classified
 from training.predict.files import (
@@ -68,9 +67,7 @@ def write_tables(
         ],
         "rejects": [{"file": file, "reason": reason} for file, reason in rejects],
     }
-    write_atomically(
-        output / PREDICTIONS_JSON, json.dumps(content, indent=2, allow_nan=False) + "\n"
-    )
+    write_json(output / PREDICTIONS_JSON, content, allow_nan=False)
     for path, reason in done.rejects:
         logger.warning("set aside: %s: %s", path, reason)
     _show(table)
@@ -119,7 +116,7 @@ def _shown(path: Path) -> str:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _show(table: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_medformers.support.whole_files import write_text
 from training.report.dual_task import dual_task_contents
 from training.report.frame import Run, render
 from training.report.multilabel import multilabel_contents
@@ -70,7 +71,7 @@ def write_report(
     for name, png in report.pictures.items():
         (run_dir / "figures" / name).write_bytes(png)
     path = run_dir / "report.html"
-    path.write_text(report.html, encoding="utf-8")
+    write_text(path, report.html)
     return path
 
 

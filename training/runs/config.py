@@ -3,11 +3,11 @@
 import dataclasses
 import difflib
 import json
-import os
 import pathlib
 
 from keras_medformers.modalities import list_modalities
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import write_json
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -196,12 +196,7 @@ class Config:
 
     def save(self, run_dir):
         """Writes `config.json` into the run's folder, whole or not at all."""
-        path = pathlib.Path(run_dir) / CONFIG_FILE
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(
-            json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8"
-        )
-        os.replace(temporary, path)
+        write_json(pathlib.Path(run_dir) / CONFIG_FILE, self.to_json())
 
     @classmethod
     def load(cls, run_dir):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import pathlib
 import sys
 
@@ -17,6 +16,7 @@ from keras_medformers.models.backbones import save_backbone_weights
 from keras_medformers.serving.export import export_saved_model
 from keras_medformers.serving.optimize import optimize_saved_model
 from keras_medformers.support.errors import UserError
+from keras_medformers.support.whole_files import whole_file
 from training import report
 from training.explain.pictures import report_pictures
 from training.fit import callbacks
@@ -184,11 +184,11 @@ def train(run_dir, devices=None):
         )
     model.load_weights(checkpoints.best_file)
     bench.keep_weights()
-    temporary = run_dir / f"tmp-{MODEL_FILE}"
-    bench.model.save(temporary)
-    if "backbone" in bench.registered.settings:
-        _save_backbone(bench, run_dir / BACKBONES_FOLDER)
-    os.replace(temporary, run_dir / MODEL_FILE)
+    # The model's file says that the run is trained, so that it comes last.
+    with whole_file(run_dir / MODEL_FILE) as temporary:
+        bench.model.save(temporary)
+        if "backbone" in bench.registered.settings:
+            _save_backbone(bench, run_dir / BACKBONES_FOLDER)
 
 
 def _check_that_scores_can_be_had(bench):
@@ -237,9 +237,8 @@ def _save_backbone(bench, folder):
     """Writes what `--backbone-weights` of another run takes."""
     (name,) = bench.backbones
     folder.mkdir(exist_ok=True)
-    temporary = folder / f"tmp-{name}.weights.h5"
-    save_backbone_weights(bench.model, temporary)
-    os.replace(temporary, folder / f"{name}.weights.h5")
+    with whole_file(folder / f"{name}.weights.h5") as temporary:
+        save_backbone_weights(bench.model, temporary)
     logger.info("The backbone's weights are in %s", folder / f"{name}.weights.h5")
 
 
@@ -287,7 +286,8 @@ def evaluate(run_dir, split="test", records=None):
     predictions = evaluation.predictions_frame(
         ids, labels, probabilities, config.label_names
     )
-    predictions.to_csv(pathlib.Path(run_dir) / "predictions.csv", index=False)
+    with whole_file(pathlib.Path(run_dir) / "predictions.csv") as temporary:
+        predictions.to_csv(temporary, index=False)
     evaluation.write_evaluation(run_dir, result)
     examples = report.choose_examples(predictions, config.label_names, task=config.task)
     shown = {name for ids in examples.values() for name in ids}

@@ -15,13 +15,13 @@ chain learn on phantoms. It is no substitute for pretrained weights.
 """
 
 import logging
-import os
 import pathlib
 import zlib
 
 import keras
 
 from keras_medformers.models.backbones import build_backbone
+from keras_medformers.support.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +59,8 @@ def untrained_backbone_files(instances, folder, image_batches, input_shape, seed
             shift_batch_norm(backbone, SHIFT_DEVIATIONS)
             blur_with_depthwise_kernels(backbone)
             set_batch_norm_statistics(backbone, image_batches())
-            temporary = path.with_name(f"tmp-{path.name}")
-            backbone.save_weights(temporary)
-            os.replace(temporary, path)
+            with whole_file(path) as temporary:
+                backbone.save_weights(temporary)
         paths[instance] = path
     return paths
 

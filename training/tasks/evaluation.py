@@ -1,12 +1,12 @@
 """What `predictions.csv` and `evaluation.json` of a run folder hold."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from keras_medformers.support.whole_files import write_json
 from training.statistics.auc import AUC_DRAWS
 from training.statistics.bootstrap import DRAWS
 from training.statistics.exclusive_classes import single_label_metrics
@@ -272,11 +272,8 @@ def evaluate_single_label(
 def write_evaluation(run_dir: str | Path, evaluation: dict) -> Path:
     """Writes `evaluation.json` into the run folder, whole or not at all, and returns its path."""
     path = Path(run_dir) / "evaluation.json"
-    partial = path.with_name(".evaluation.json.partial")
-    partial.write_text(
-        json.dumps(evaluation, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    return partial.replace(path)
+    write_json(path, evaluation, allow_nan=False)
+    return path
 
 
 def _unseen_labels(

@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 
 from data_prep.phantoms.head_ct.config import KINDS
+from keras_medformers.support.whole_files import whole_file
 
 COLUMNS = 8
 BRAIN_WINDOW = (40.0, 80.0)
@@ -40,9 +41,8 @@ def write_contact_sheet(path: Path, images_dir: Path, rows: list[dict]) -> None:
             row for row in shown if row["area"] >= max(row["areas_mm2"].values())
         ] or shown
         lines.append(_line(kind, images_dir, _evenly(shown, "area"), BRAIN_WINDOW))
-    partial = Path(path).with_suffix(".partial.png")
-    cv2.imwrite(str(partial), np.vstack(lines))
-    partial.replace(path)
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack(lines))
 
 
 def _normal_series(rows: list[dict]) -> list[dict]:

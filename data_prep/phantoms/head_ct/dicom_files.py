@@ -1,6 +1,5 @@
 """Writes slices as DICOM files with the elements, identifiers and storage quirks of RSNA's 2019 files."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,8 @@ import numpy as np
 from pydicom import config as pydicom_config
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from keras_medformers.support.whole_files import whole_file
 
 UNSIGNED_12_BIT = "unsigned 12-bit"
 SIGNED_16_BIT = "signed 16-bit"
@@ -106,9 +107,8 @@ def write_slice(path: Path, hu: np.ndarray, header: SliceHeader) -> None:
         ).tobytes()
         dataset["PixelData"].VR = "OW"
         dataset.file_meta = _file_meta(header)
-        partial = Path(f"{path}.partial")
-        dataset.save_as(partial, enforce_file_format=True)
-    os.replace(partial, path)
+        with whole_file(path) as temporary:
+            dataset.save_as(temporary, enforce_file_format=True)
 
 
 def _file_meta(header: SliceHeader) -> FileMetaDataset:

@@ -1,6 +1,5 @@
 """Makes the files of one patient, and says what is in each slice."""
 
-import os
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ from data_prep.phantoms.head_ct.dicom_files import SliceHeader
 from data_prep.phantoms.head_ct.hemorrhage import Hemorrhage
 from data_prep.phantoms.head_ct.scanner import Acquisition, SliceImage, scan
 from data_prep.phantoms.head_ct.tissues import TRUTH
+from keras_medformers.support.whole_files import whole_file
 
 IMAGES = "stage_2_train"
 TRUTH_MAPS = "truth"
@@ -137,6 +137,5 @@ def _write_truth(path: Path, shares: dict[str, np.ndarray]) -> None:
     names = [name for name, share in shares.items() if share is not None]
     most = np.argmax(np.stack([shares[name] for name in names]), axis=0)
     image = np.array([TRUTH[name] for name in names], np.uint8)[most]
-    partial = path.with_name(f"{path.stem}.partial.png")
-    cv2.imwrite(str(partial), image)
-    os.replace(partial, path)
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), image)

@@ -17,7 +17,7 @@ from data_prep.phantoms.head_ct.config import (
 from data_prep.phantoms.head_ct.contact_sheet import write_contact_sheet
 from data_prep.phantoms.head_ct.patient import IMAGES, TRUTH_MAPS, make_patient
 from data_prep.phantoms.workers import draw_all
-from keras_medformers.support.whole_files import write_atomically, write_csv
+from keras_medformers.support.whole_files import write_csv, write_json
 
 TOOL_VERSION = 1
 """Raised whenever the same settings make other bytes than before."""
@@ -95,7 +95,7 @@ def _make_patients(
 def _make_and_report(job: tuple[Path, PhantomConfig, PatientPlan, Path]) -> int:
     output_dir, config, plan, report = job
     rows = make_patient(output_dir, config, plan)
-    write_atomically(report, json.dumps(rows))
+    write_json(report, rows, indent=None)
     return len(rows)
 
 

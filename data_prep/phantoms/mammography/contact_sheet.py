@@ -7,6 +7,7 @@ import numpy as np
 
 from data_prep.labels import FINDING_TYPES
 from data_prep.modalities.mammogram.dicom import read_mammogram
+from keras_medformers.support.whole_files import whole_file
 
 COLUMNS = 8
 _TILE_HEIGHT_PX = 312
@@ -44,9 +45,8 @@ def write_contact_sheet(path: Path, output_dir: Path, rows: list[dict]) -> None:
             )
             lines.append(_line(f"{kind}: {name.replace('_', ' ')}", output_dir, shown))
             lines.append(_line("the findings", output_dir, shown, close=True))
-    partial = Path(path).with_suffix(".partial.png")
-    cv2.imwrite(str(partial), np.vstack(lines))
-    partial.replace(path)
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack(lines))
 
 
 def _evenly(rows: list[dict], key: str) -> list[dict]:

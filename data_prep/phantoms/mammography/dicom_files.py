@@ -1,6 +1,5 @@
 """Writes views as DICOM files of digital mammography "for presentation", in the ways in which makers do."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     DigitalMammographyXRayImageStorageForPresentation,
 )
+
+from keras_medformers.support.whole_files import whole_file
 
 LINEAR = "LINEAR"
 LINEAR_EXACT = "LINEAR_EXACT"
@@ -79,9 +80,8 @@ def write_view(path: Path, level: np.ndarray, header: ViewHeader) -> None:
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    partial = Path(f"{path}.partial")
-    dataset.save_as(partial, enforce_file_format=True)
-    os.replace(partial, path)
+    with whole_file(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
 
 
 def _put_pixels(dataset: Dataset, level: np.ndarray, header: ViewHeader) -> None:

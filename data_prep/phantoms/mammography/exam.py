@@ -16,7 +16,7 @@ from data_prep.phantoms.mammography.config import (
 )
 from data_prep.phantoms.mammography.dicom_files import DISPLAYS, ViewHeader, write_view
 from data_prep.phantoms.mammography.findings import Tile
-from keras_medformers.support.whole_files import write_atomically
+from keras_medformers.support.whole_files import write_json
 
 IMAGES = "images"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -82,7 +82,7 @@ def make_exam(
                 "density": breasts[laterality].density,
             }
         )
-    write_atomically(report, json.dumps(rows))
+    write_json(report, rows, indent=None)
     return rows
 
 

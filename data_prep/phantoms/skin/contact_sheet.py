@@ -7,6 +7,7 @@ import numpy as np
 
 from data_prep.labels import SKIN_LESION_LABELS
 from data_prep.phantoms.skin.config import LesionPlan
+from keras_medformers.support.whole_files import whole_file
 
 COLUMNS = 8
 _TILE_PX = 200
@@ -39,9 +40,8 @@ def write_contact_sheet(path: Path, images_dir: Path, plans: list[LesionPlan]) -
         lines.append(
             _line(title, [images_dir / plan.files[0] for plan in of_class[:COLUMNS]])
         )
-    partial = path.with_suffix(".partial.png")
-    cv2.imwrite(str(partial), np.vstack(lines))
-    partial.replace(path)
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack(lines))
 
 
 def _line(title: str, paths: list[Path]) -> np.ndarray:

@@ -18,6 +18,7 @@ from data_prep.phantoms.skin.keratinocytic import (
 from data_prep.phantoms.skin.melanocytic import draw_melanoma, draw_nevus
 from data_prep.phantoms.skin.skin import draw_skin
 from data_prep.phantoms.skin.texture import sway
+from keras_medformers.support.whole_files import write_bytes
 
 DRAW = {
     "MEL": draw_melanoma,
@@ -91,7 +92,5 @@ def write_lesion(job: tuple[str, int, LesionPlan]) -> int:
         path = Path(folder) / plan.files[k]
         picture = photograph(patch, plan.sizes_px[k], seed, plan.number, k)
         quality = int(np.random.default_rng([seed, plan.number, k]).integers(85, 96))
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(encode(picture, path.suffix, quality))
-        partial.replace(path)
+        write_bytes(path, encode(picture, path.suffix, quality))
     return len(plan.files)

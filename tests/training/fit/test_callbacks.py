@@ -162,10 +162,10 @@ def test_half_written_checkpoint_is_ignored(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.set_model(marked(make_model(), 1))
     checkpoints.on_epoch_end(0, {"val_log_loss": 0.5})
-    half = checkpoints.folder / "tmp-epoch"
+    half = checkpoints.folder / ".partial-epoch-0002"
     half.mkdir()
     (half / "state.weights.h5").write_bytes(b"half")
-    (checkpoints.folder / "tmp-best.weights.h5").write_bytes(b"half")
+    (checkpoints.folder / ".partial-best.weights.h5").write_bytes(b"half")
 
     resumed = Checkpoints(tmp_path)
     model = make_model()

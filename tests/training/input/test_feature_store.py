@@ -135,7 +135,7 @@ def test_interrupted_store_goes_on_and_gives_the_same_bytes(store, sources, tmp_
     assert store(extractor).folder == folder
     assert {name: (folder / name).stat().st_ino for name in done} == done
     resumed = contents(folder)
-    assert not [name for name in resumed if name.startswith("tmp-")]
+    assert not [name for name in resumed if name.startswith(".partial-")]
     for path in folder.iterdir():
         path.unlink()
     assert store(extractor).folder == folder

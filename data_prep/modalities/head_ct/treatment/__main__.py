@@ -34,7 +34,7 @@ from data_prep.records.plan import progress
 from data_prep.records.workers import WorkerDied, Workers, available_cores
 from keras_medformers.support.command_line import DefaultsHelp, run
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.whole_files import write_atomically, write_csv
+from keras_medformers.support.whole_files import write_csv, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     if not (args.output / KEEP_FILE).exists():
         set_aside = {reject.file for reject in rejects}
         kept = [file for file in listing.files if file not in set_aside]
-        write_atomically(
+        write_text(
             args.output / KEEP_FILE, KEEP_HELP + "".join(f"{file}\n" for file in kept)
         )
     logger.info(

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from data_prep.modalities.head_ct.treatment.treatment import as_picture, mask_of_head
+from keras_medformers.support.whole_files import whole_file
 
 TILE_PX = 224
 CAPTION_PX = 22
@@ -77,7 +78,6 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    if not cv2.imwrite(str(partial), picture):
-        raise OSError(f"{partial} cannot be written")
-    partial.replace(path)
+    with whole_file(path) as temporary:
+        if not cv2.imwrite(str(temporary), picture):
+            raise OSError(f"{path} cannot be written")

@@ -124,7 +124,7 @@ def test_an_interrupted_run_goes_on(phantoms, tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in pictures[:5]}
     for path in pictures[5:]:
         path.unlink()
-    pictures[5].with_name(f"{pictures[5].name}.partial").write_bytes(b"half")
+    pictures[5].with_name(f".partial-{pictures[5].name}").write_bytes(b"half")
     for name in (LABELS, LESIONS, "contact_sheet.png"):
         (tmp_path / name).unlink()
     (tmp_path / "phantom.json").replace(tmp_path / "phantom_unfinished.json")
