@@ -112,6 +112,7 @@ def _parser():
         metavar="DIR",
         help="folder for compare.md, compare.csv and pictures (default: %(default)s)",
     )
+
     return parser
 
 
