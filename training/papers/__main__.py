@@ -17,7 +17,7 @@ from pathlib import Path
 from data_prep.datasets import is_phantom
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.whole_files import write_atomically
+from keras_medformers.support.whole_files import write_text
 from training.papers import PAPERS
 from training.papers.paper import ModelGroup, Paper, PaperTable, value_of
 
@@ -50,7 +50,7 @@ def write(root: Path) -> None:
         before = page.read_text(encoding="utf-8")
         after = up_to_date(before, page)
         if after != before:
-            write_atomically(page, after)
+            write_text(page, after)
 
 
 def pages(root: Path) -> list[Path]:
