@@ -13,13 +13,14 @@ size, the areas under the ROC curve are compared with the first run's, also in a
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_text
-from training.compare.runs import read_run, run_of_model
+from training.compare.runs import Run, read_run, run_of_model
 from training.compare.tables import compare
 from training.figures import to_png
 
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         )
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.compare",
         description=__doc__,
@@ -116,7 +117,7 @@ def _parser():
     return parser
 
 
-def _training_options(arguments):
+def _training_options(arguments: argparse.Namespace) -> list[str]:
     """What the command line says to `training.train`."""
     options = []
     for option in ("--dataset", "--data-dir", "--records"):
@@ -127,7 +128,7 @@ def _training_options(arguments):
     return options + (["--set", *arguments.overrides] if arguments.overrides else [])
 
 
-def _different_models(names):
+def _different_models(names: list[str]) -> list[str]:
     """The names without those that mean the same model.
 
     Raises:
@@ -140,18 +141,20 @@ def _different_models(names):
     return [name for name in dict.fromkeys(names) if name in by_model.values()]
 
 
-def _folders(paths, output):
+def _folders(paths: list[str], output: Path) -> list[Path]:
     """The runs' folders, each once; the one of the tables may be among `runs/*`."""
     folders = {Path(path).resolve(): Path(path) for path in paths}
     folders.pop(output.resolve(), None)
     return list(folders.values())
 
 
-def _collect(models, options, folders):
+def _collect(
+    models: list[str], options: list[str], folders: list[Path]
+) -> tuple[list[Run], dict[str, str]]:
     """Runs of the models, then those in the folders, and the reasons why others are not among them."""
     runs, failures = {}, {}
 
-    def take(name, function, *arguments):
+    def take(name: str, function: Callable[..., Run], *arguments: object) -> None:
         try:
             run = function(*arguments)
             runs.setdefault(run.folder.resolve(), run)

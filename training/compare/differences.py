@@ -141,12 +141,12 @@ def _areas(common: pd.DataFrame) -> dict:
     )
 
 
-def _not_common(first, other, counts) -> str:
+def _not_common(first: Run, other: Run, counts: list[int]) -> str:
     (of_first, of_other), folders = counts, (first.folder, other.folder)
     return f"{folders[0]} has scored {of_first:,} images, {folders[1]} {of_other:,}."
 
 
-def _table(run) -> pd.DataFrame:
+def _table(run: Run) -> pd.DataFrame:
     """The run's images by source id: patient, label and score of the second class, and findings."""
     table, label_names = read_predictions(run.folder / PREDICTIONS_FILE)
     if table["source_id"].duplicated().any():

@@ -26,7 +26,7 @@ def row_of(table: PaperTable, config: Config) -> int | None:
     return max(fitting)[1] if fitting else None
 
 
-def _setting(config: Config, key: str):
+def _setting(config: Config, key: str) -> object:
     """A value of the configuration; `model_config.NAME` is a setting of the architecture."""
     name, dot, setting = key.partition(".")
     value = getattr(config, name)

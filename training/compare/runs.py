@@ -111,13 +111,13 @@ def train_in_another_process(arguments: list[str]) -> None:
             ) from error
 
 
-def _train(arguments):
+def _train(arguments: list[str]) -> None:
     os.dup2(2, 1)  # standard output is for the tables
     command_line.configure_logging()
     train.main(arguments)
 
 
-def _folder_of(arguments, config):
+def _folder_of(arguments: argparse.Namespace, config: Config) -> Path:
     """Where `training.train` has put a run of the model, under this name or an alias, or would put it."""
     aliases = [
         name
@@ -137,7 +137,7 @@ def _folder_of(arguments, config):
     )
 
 
-def _check_settings(folder, config):
+def _check_settings(folder: Path, config: Config) -> None:
     found = Config.load(folder).to_json()
     filled_in = [
         *KEYS_FROM_RECORDS,

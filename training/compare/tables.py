@@ -1,6 +1,7 @@
 """Puts runs beside the papers' tables, as Markdown and as rows of a CSV file."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from data_prep.datasets import is_phantom
 from keras_medformers import registry
 from training.compare.differences import (
+    Pair,
     differences_by_size,
     gains_of_the_paper,
     has_sizes,
@@ -19,12 +21,16 @@ from training.compare.runs import Run
 from training.papers import PAPERS, RECIPES, recipe
 from training.papers.paper import (
     Column,
+    Paper,
+    PaperRow,
+    PaperTable,
     ends_of,
     four_decimals,
     percent,
     signed_percent,
     value_of,
 )
+from training.runs.config import Config
 
 ABSENT = "–"
 AREA = Column("auc", "AUC", ("auc", "auc"), percent)
@@ -132,7 +138,7 @@ def compare(runs: list[Run], failures: dict[str, str]) -> Comparison:
     )
 
 
-def _beside_paper(paper, table, runs):
+def _beside_paper(paper: Paper, table: PaperTable, runs: list[Run]) -> Section:
     own = [run for run in runs if row_of(table, run.config) is not None]
     several_kinds = len({_kind(run) for run in own}) > 1
     name = f"{paper.name}, {table.number}"
@@ -162,7 +168,7 @@ def _beside_paper(paper, table, runs):
     )
 
 
-def _difference_section(pair):
+def _difference_section(pair: Pair) -> Section:
     """A pair of runs on the same images: their areas, and how much larger the second's is."""
     title = f"Difference of the areas under the ROC curve: {pair.other.folder} less {pair.first.folder}"
     printed = gains_of_the_paper(pair)
@@ -214,7 +220,7 @@ _AREAS_OF_PAIR = (
 """Of what `auc_differences` gives: its key, the name in CSV files and the format."""
 
 
-def _uncounted(table, runs):
+def _uncounted(table: PaperTable, runs: list[Run]) -> list[str]:
     """What to do about runs that were evaluated before their parameters were counted."""
     counts = {column.path[0] for column in table.columns if len(column.path) == 1}
     folders = [str(run.folder) for run in runs if not counts <= run.evaluation.keys()]
@@ -225,7 +231,7 @@ def _uncounted(table, runs):
     ]
 
 
-def _all_runs(runs):
+def _all_runs(runs: list[Run]) -> Section:
     heads = ["run", "model", "backbones", "epochs", "data set", "split", "images"]
     rows, records, notes = [], [], {}
     with_areas = [AREA] if any("auc" in run.evaluation for run in runs) else []
@@ -277,15 +283,15 @@ def _all_runs(runs):
     )
 
 
-def _whose(folders, runs):
+def _whose(folders: list[str], runs: list[Run]) -> str:
     return "" if len(folders) == len(runs) else f" ({', '.join(folders)})"
 
 
-def _kinds(runs):
+def _kinds(runs: list[Run]) -> str:
     return f"trained on {'; on '.join(dict.fromkeys(map(_kind, runs)))}"
 
 
-def _kind(run):
+def _kind(run: Run) -> str:
     """What a run was trained on and scored on: what its scores are worth."""
     trained_on = "phantoms" if is_phantom(run.config.dataset) else run.config.dataset
     untrained = [
@@ -294,7 +300,7 @@ def _kind(run):
     return ", ".join([trained_on, *untrained, f"{run.evaluation['split']} split"])
 
 
-def _backbones(config):
+def _backbones(config: Config) -> str:
     """The backbones' weights and how much of them is frozen; a dash for a model without any."""
     if "backbone_weights" not in registry.list_settings(config.model):
         return ABSENT
@@ -308,7 +314,7 @@ def _backbones(config):
     return f"{known}; {config.frozen_fraction:.0%} frozen"
 
 
-def _other_settings(config):
+def _other_settings(config: Config) -> list[str]:
     """In what a run differs from the recipe for its model and data set that it is closest to."""
     relatives = registry.list_relatives(config.model)
     found = _flat(config)
@@ -331,7 +337,7 @@ def _other_settings(config):
     )
 
 
-def _flat(config):
+def _flat(config: Config) -> dict:
     """A `Config` as the keys and values that `--set` takes."""
     values = config.to_json()
     settings = {
@@ -345,7 +351,9 @@ def _flat(config):
     } | settings
 
 
-def _record(table, row, source, model, run=None):
+def _record(
+    table: str, row: str, source: str, model: str | None, run: Run | None = None
+) -> dict:
     """What a row of the CSV file says besides scores."""
     about = {"table": table, "row": row, "source": source, "model": model}
     if run is None:
@@ -359,7 +367,7 @@ def _record(table, row, source, model, run=None):
     }
 
 
-def _printed_scores(row, columns):
+def _printed_scores(row: PaperRow, columns: Sequence[Column]) -> dict:
     """A paper's values by the columns' keys, with the ends of the intervals that it prints."""
     scores = {}
     for column, printed in zip(columns, row.printed, strict=True):
@@ -371,7 +379,7 @@ def _printed_scores(row, columns):
     return scores
 
 
-def _scores(run, columns):
+def _scores(run: Run, columns: Sequence[Column]) -> dict:
     """Our values by the columns' keys, each with the ends of its interval."""
     scores = {}
     for column in columns:
@@ -384,7 +392,7 @@ def _scores(run, columns):
     return scores
 
 
-def _cells(run, columns):
+def _cells(run: Run, columns: Sequence[Column]) -> list[str]:
     """Our values as text."""
     cells = []
     for column in columns:
@@ -393,14 +401,21 @@ def _cells(run, columns):
     return cells
 
 
-def _with_ends(value, low, high, form):
+def _with_ends(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    form: Callable[[float], str],
+) -> str:
     """A value as text with the ends of its interval, as far as they are there."""
     if value is None:
         return ABSENT
     return form(value) + ("" if low is None else f" ({form(low)} to {form(high)})")
 
 
-def _score(evaluation, path):
+def _score(
+    evaluation: dict, path: Sequence[str]
+) -> tuple[float | None, float | None, float | None]:
     """The value at `path` of an evaluation and the ends of its interval, each None where there is none."""
     if not path:
         return None, None, None
@@ -411,15 +426,15 @@ def _score(evaluation, path):
     return evaluation.get(key), interval.get("low"), interval.get("high")
 
 
-def _items(notes):
+def _items(notes: Sequence[str]) -> list[str]:
     return ["\n".join(f"- {note}" for note in notes)] if notes else []
 
 
-def _table(heads, rows):
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns also stand in line as plain text."""
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
 
-    def line(cells):
+    def line(cells: Sequence[str]) -> str:
         first, *others = (
             cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
         )

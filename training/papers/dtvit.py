@@ -4,6 +4,8 @@ Fan, Lu et al., "Dual-Task Vision Transformer for Rapid and Accurate Intracerebr
 Classification on CT Images".
 """
 
+from collections.abc import Callable
+
 from training.papers.paper import (
     Column,
     ModelGroup,
@@ -40,11 +42,17 @@ SIZES_NOTE = "Runs of other sizes than the paper's large one stand below its row
 
 OTHERS = ("precision", "recall", "f1", "specificity")
 
+Cells = tuple[str, ...]
 
-def _columns(task=None, of_class=(), form=three_decimals):
+
+def _columns(
+    task: str | None = None,
+    of_class: tuple[str, ...] = (),
+    form: Callable[[float], str] = three_decimals,
+) -> tuple[Column, ...]:
     """Accuracy of a task, and its other scores, of one class or the means."""
 
-    def path(*keys):
+    def path(*keys: str) -> tuple[str, ...]:
         return (task, *keys) if task else ()
 
     return (
@@ -56,7 +64,9 @@ def _columns(task=None, of_class=(), form=three_decimals):
     )
 
 
-def _rows(optimizer, with_augmentation, without):
+def _rows(
+    optimizer: str, with_augmentation: Cells, without: Cells
+) -> tuple[PaperRow, ...]:
     return tuple(
         PaperRow(
             name,
@@ -72,7 +82,13 @@ def _rows(optimizer, with_augmentation, without):
     )
 
 
-def _performance(number, scored_on, optimizer, hemorrhage, location):
+def _performance(
+    number: str,
+    scored_on: str,
+    optimizer: str,
+    hemorrhage: tuple[Cells, Cells],
+    location: tuple[Cells, Cells],
+) -> tuple[PaperTable, PaperTable]:
     """The table of a version as one for each of its classifiers."""
     shared = dict(scored_on=scored_on, datasets=DATASETS, notes=(SIZES_NOTE,))
     return (
@@ -240,7 +256,7 @@ DTVIT_FIRST = DTVIT | dict(
 LATER_GPU, FIRST_GPU = "one RTX 4090 (24 GB)", "one RTX A6000 (48 GB)"
 
 
-def _expected(tables, row):
+def _expected(tables: tuple[PaperTable, ...], row: str) -> dict[str, tuple[str, ...]]:
     return {table.number: (row,) for table in tables}
 
 

@@ -47,12 +47,23 @@ NAMES = {
 }
 """Rows of the paper's tables by our models, in its order."""
 
+Areas = tuple[tuple[str, str, str], ...]
+"""Area and the ends of its interval in percent, for each of `NAMES`."""
+
 _PARAMETERS = {"gmic": "2.80 M", "def_gmic": "2.89 M"} | dict.fromkeys(
     ("hct_nystrom", "hct_softmax", "hct"), "1.73 M"
 )
 
 
-def _table_3(number, caption, datasets, scored_on, adam, asam, notes=()):
+def _table_3(
+    number: str,
+    caption: str,
+    datasets: tuple[str, ...],
+    scored_on: str,
+    adam: Areas,
+    asam: Areas,
+    notes: tuple[str, ...] = (),
+) -> PaperTable:
     rows = [
         PaperRow(
             f"{NAMES[model]}; {optimizer}",

@@ -35,7 +35,7 @@ RECIPES = {
 """What each recipe sets, of `Config`'s values, by name."""
 
 
-def recipe(name: str, **values) -> Config:
+def recipe(name: str, **values: object) -> Config:
     """The recipe's `Config` with `values` (records, data set and so on) put in.
 
     Args:
@@ -84,7 +84,7 @@ def default_recipe(model: str, dataset: str | None = None) -> str:
     if not fitting:
         raise UserError(f"there is no recipe for model {model!r} yet")
 
-    def distance(name):
+    def distance(name: str) -> tuple[bool, bool]:
         found = RECIPES[name]["dataset"]
         fits = found == dataset if dataset else is_phantom(found)
         return not fits, RECIPES[name]["model"] != model
