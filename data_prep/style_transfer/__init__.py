@@ -9,7 +9,11 @@ References:
     Barhoumi et al., Efficient Scopeformer, section III.A and Fig. 2: ImageNet so redrawn.
 """
 
-from data_prep.style_transfer.config import StyleTransferConfig
-from data_prep.style_transfer.restyle import restyle
+from keras_medformers.support.quiet_tensorflow import import_tensorflow
+
+import_tensorflow()  # first and without its greetings
+
+from data_prep.style_transfer.config import StyleTransferConfig  # noqa: E402
+from data_prep.style_transfer.restyle import restyle  # noqa: E402
 
 __all__ = ["StyleTransferConfig", "restyle"]

@@ -23,8 +23,8 @@ from data_prep.style_transfer.pictures import (
     read_style,
     write_picture,
 )
+from data_prep.style_transfer.transfer import StyleTransfer
 from keras_medformers.support.errors import UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from keras_medformers.support.whole_files import write_csv
 
 if TYPE_CHECKING:
@@ -168,9 +168,6 @@ def _batches(
 def _transfer(
     style: np.ndarray, weights: str, batch_size: int, config: StyleTransferConfig
 ) -> "StyleTransfer":
-    import_tensorflow()
-    from data_prep.style_transfer.transfer import StyleTransfer
-
     if weights == UNTRAINED:
         logger.warning(
             "UNTRAINED VGG19: no pretrained weights were asked for. Good for trying the program, not for "
