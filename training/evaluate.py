@@ -14,7 +14,7 @@ from training.runs import session, summary
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program behind `make evaluate`."""
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate",

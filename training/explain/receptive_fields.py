@@ -4,14 +4,17 @@ Reference: Taha et al., HCT, section 4, Table 1 and Table A2, which take 100 ima
 """
 
 import logging
+from collections.abc import Iterator, Mapping
 
+import keras
 import numpy as np
 import pandas as pd
 
 from data_prep.labels import LATERALITIES
-from keras_medformers.explain import effective_receptive_field
+from keras_medformers.explain import ReceptiveField, effective_receptive_field
 from training.explain.insight import iterate_records
-from training.input.pipeline import EXTRA
+from training.input.pipeline import EXTRA, Source
+from training.runs.workbench import Workbench
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +22,9 @@ BOTH = "left and right"
 LATERALITY = f"{EXTRA}laterality"
 
 
-def fields_of_run(model, bench, source, images):
+def fields_of_run(
+    model: keras.Model, bench: Workbench, source: Source, images: int
+) -> dict[str, ReceptiveField]:
     """The run's receptive field, over all images and those of each side.
 
     Args:
@@ -46,7 +51,7 @@ def fields_of_run(model, bench, source, images):
     return {kind: chosen[kind] for kind in (BOTH, *LATERALITIES) if kind in chosen}
 
 
-def profile_table(fields):
+def profile_table(fields: Mapping[str, Mapping[str, ReceptiveField]]) -> pd.DataFrame:
     """Profiles of receptive fields, a row per place.
 
     Args:
@@ -72,12 +77,14 @@ def profile_table(fields):
     return pd.concat(parts, ignore_index=True)
 
 
-def _shares(profile):
+def _shares(profile: np.ndarray) -> np.ndarray:
     total = profile.sum()
     return profile / total if total > 0 else profile
 
 
-def _records_of_each(source, images, apart):
+def _records_of_each(
+    source: Source, images: int, apart: bool
+) -> Iterator[tuple[list[str], dict]]:
     """Yields the first records of a split that are needed, each with the kinds that it counts for."""
     missing = {BOTH: images} | (dict.fromkeys(LATERALITIES, images) if apart else {})
     for record in iterate_records(source):

@@ -1,9 +1,11 @@
 """Which devices a run uses."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
-def make_strategy(devices=None):
+def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
     """Mirrors the model over `devices`, by default over all GPUs there are.
 
     Args:

@@ -6,6 +6,7 @@ batches are made in parallel, and in a run that goes on after an interruption; t
 """
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -23,7 +24,9 @@ NOISE = 0.05
 """Standard deviation of a mammogram's noise, as a share of that of its grey values."""
 
 
-def make_augmentation(strength):
+def make_augmentation(
+    strength: str,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
     """A function from a batch of slices in [0, 255] and their keys to such slices, or None for `"none"`.
 
     The keys are two int64 an image, `(batch, 2)`; an image changes by its own alone. Left and right are
@@ -42,7 +45,7 @@ def make_augmentation(strength):
         _dtvits_change() if strength == "dtvit" else _change(**STRENGTHS[strength])
     )
 
-    def augment(images, keys):
+    def augment(images: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
         numbers = tf.map_fn(
             lambda key: tf.random.stateless_uniform((count,), key),
             keys,
@@ -55,10 +58,19 @@ def make_augmentation(strength):
     return augment
 
 
-def _change(rotation, shift, zoom, cutout=None):
+def _change(
+    rotation: float, shift: float, zoom: float, cutout: float | None = None
+) -> tuple[int, Callable[..., tf.Tensor]]:
     """How many numbers in [0, 1) a change of a slice needs, and the change."""
 
-    def moved(images, side, turn, larger, right, down):
+    def moved(
+        images: tf.Tensor,
+        side: tf.Tensor,
+        turn: tf.Tensor,
+        larger: tf.Tensor,
+        right: tf.Tensor,
+        down: tf.Tensor,
+    ) -> tf.Tensor:
         images = tf.where(_each(side < 0.5), tf.reverse(images, axis=[2]), images)
         height, width = images.shape[1:3]
         return _move(
@@ -75,7 +87,7 @@ def _change(rotation, shift, zoom, cutout=None):
 
     cut_out = keras_cv.layers.RandomCutout(cutout, cutout)
 
-    def moved_and_cut(images, *numbers):
+    def moved_and_cut(images: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
         *numbers, x, y, piece_width, piece_height = numbers
         height, width = images.shape[1:3]
         pieces = {
@@ -89,22 +101,30 @@ def _change(rotation, shift, zoom, cutout=None):
     return 9, moved_and_cut
 
 
-def _dtvits_change():
-    """The like for DTViT's."""
+def _dtvits_change() -> tuple[int, Callable[..., tf.Tensor]]:
+    """How many numbers in [0, 1) DTViT's change of a slice needs, and the change."""
     import keras_cv  # as above
 
     sharpen = keras_cv.layers.RandomSharpness(
         keras_cv.core.ConstantFactorSampler(SHARPENED), (0, 255)
     )
 
-    def turned_and_sharpened(images, turn, sharpness):
+    def turned_and_sharpened(
+        images: tf.Tensor, turn: tf.Tensor, sharpness: tf.Tensor
+    ) -> tf.Tensor:
         images = _move(images, turn=_within(2 * math.pi * DTVIT_TURN, turn))
         return tf.where(_each(sharpness < 0.5), sharpen(images, training=True), images)
 
     return 2, turned_and_sharpened
 
 
-def _move(images, turn, zoom=0.0, right=0.0, down=0.0):
+def _move(
+    images: tf.Tensor,
+    turn: tf.Tensor,
+    zoom: tf.Tensor | float = 0.0,
+    right: tf.Tensor | float = 0.0,
+    down: tf.Tensor | float = 0.0,
+) -> tf.Tensor:
     """Turns, zooms and shifts each slice around its middle, black beyond its borders.
 
     At once: a resampling for each, as keras-cv's layers do it, would leave less and less of the slices'
@@ -127,21 +147,21 @@ def _move(images, turn, zoom=0.0, right=0.0, down=0.0):
     )
 
 
-def _within(limit, number):
+def _within(limit: float, number: tf.Tensor) -> tf.Tensor:
     """A number in [0, 1) spread over [-limit, limit)."""
     return limit * (2 * number - 1)
 
 
-def _whole(numbers):
+def _whole(numbers: tf.Tensor) -> tf.Tensor:
     return tf.cast(numbers, tf.int32)
 
 
-def _each(chosen):
+def _each(chosen: tf.Tensor) -> tf.Tensor:
     """One truth per image, for all of its values."""
     return chosen[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
-def flips_and_noise(image, key):
+def flips_and_noise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Exchanges left and right, and top and bottom, each of half of the images, and adds Gaussian noise.
 
     Args:

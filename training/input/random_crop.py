@@ -1,7 +1,7 @@
 """Random crops of photographs for training: torchvision's `RandomResizedCrop` and horizontal flip.
 
 Every picture has a key of its own, so that the same seed gives the same crops in any process, whatever
-was read before. `tf.image.stateless_sample_distorted_bounding_box` would do the like, but it draws the
+was read before. `tf.image.stateless_sample_distorted_bounding_box` would do as well, but it draws the
 crop's height evenly instead of its area, and so leaves less of the picture.
 """
 
@@ -13,7 +13,9 @@ ASPECT_RATIOS = (3 / 4, 4 / 3)
 ATTEMPTS = 10
 
 
-def random_resized_crop(picture, key, size_px, min_area):
+def random_resized_crop(
+    picture: tf.Tensor, key: tf.Tensor, size_px: int, min_area: float
+) -> tf.Tensor:
     """A random part of the picture at the network's size, left and right exchanged in half of the cases.
 
     Args:
@@ -34,7 +36,9 @@ def random_resized_crop(picture, key, size_px, min_area):
     return tf.image.stateless_random_flip_left_right(resized, flip_key)
 
 
-def random_box(height, width, key, min_area):
+def random_box(
+    height: tf.Tensor, width: tf.Tensor, key: tf.Tensor, min_area: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Place and size of a crop: top, left, height and width, int32.
 
     Ten boxes are drawn and the first that fits is taken; where none does, the largest in the middle of
@@ -71,5 +75,5 @@ def random_box(height, width, key, min_area):
     return top, left, box_height, box_width
 
 
-def _rounded(values):
+def _rounded(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(values), tf.int32)

@@ -1,5 +1,6 @@
 """The files that a command line names, and those that the program makes."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_medformers.support.errors import UserError
@@ -21,7 +22,7 @@ RESULTS = (
 """Names in the output folder."""
 
 
-def find_files(paths):
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
     """The files named, and all files below the folders named, each once, in order.
 
     Raises:
@@ -41,7 +42,7 @@ def find_files(paths):
     return list(dict.fromkeys(files))
 
 
-def without_results(files, output):
+def without_results(files: Sequence[Path], output: Path) -> list[Path]:
     """The files but for results of an earlier call, which may lie among them.
 
     Raises:

@@ -1,5 +1,7 @@
 """What a run's network takes in: its preprocessor, its size, and how much of an image it sees."""
 
+from collections.abc import Callable
+
 import keras
 
 import keras_medformers
@@ -15,7 +17,9 @@ def preprocessor_of(config: Config) -> keras.Model:
     )
 
 
-def split_preprocessor(preprocessor, normalise):
+def split_preprocessor(
+    preprocessor: keras.Model, normalise: str | None
+) -> tuple[Callable, Callable]:
     """A preprocessor in two: to pictures, values in [0, 255], and from these to the network's input.
 
     Args:
