@@ -16,6 +16,7 @@ import pandas as pd
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
+from training.runs.config import flat_values
 
 SCORES = {
     "single_label": (
@@ -116,7 +117,7 @@ def average(run_dirs) -> dict:
             f"{folders[0] / 'evaluation.json'} is of the unknown task {task!r}"
         )
     level, names = SCORES[task]
-    configs = [_read_json(folder / "config.json") for folder in folders]
+    configs = [flat_values(_read_json(folder / "config.json")) for folder in folders]
     runs = [
         {
             "run": str(folder),
@@ -209,9 +210,9 @@ def _notes(evaluations, configs, shared, images):
     )
     changed = [
         key
-        for key in configs[0]
+        for key in dict.fromkeys(key for config in configs for key in config)
         if key not in SETTINGS_OF_ONE_RUN
-        and any(config.get(key) != configs[0][key] for config in configs)
+        and any(config.get(key) != configs[0].get(key) for config in configs)
     ]
     if changed:
         notes.append(f"the runs differ in {', '.join(changed)}")

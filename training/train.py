@@ -14,7 +14,6 @@ stopped.
 
 import argparse
 import dataclasses
-import difflib
 import logging
 import pathlib
 
@@ -26,7 +25,7 @@ from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training.papers import RECIPES, default_recipe, recipe, recipe_values
 from training.runs import first_stage, session, summary
-from training.runs.chosen_backbones import weights_of_backbones
+from training.runs.resolve import only_what_applies, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ def main(argv=None):
     arguments = make_parser().parse_args(argv)
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
-    config = session.with_facts_of_records(config)
+    config = with_facts(config, said_by(arguments))
     run_dir = pathlib.Path(arguments.run or default_run(arguments, config))
     runs = {run_dir: config}
     if config.first_stage != "none":
@@ -73,7 +72,18 @@ def config_of_first_stage(config, arguments):
         first_stage.arguments_for_records(images),
     )
     first_stage.check_records(DatasetInfo.load(before.records), images)
-    return session.with_facts_of_records(before)
+    return with_facts(before, settings_of(arguments.first_stage_overrides))
+
+
+def with_facts(config, said):
+    """The configuration with what its records decide, and only what has an effect with them."""
+    return only_what_applies(session.with_facts_of_records(config), said)
+
+
+def said_by(arguments):
+    """Names of the settings that the command line asks for."""
+    own = {"backbone_weights"} if arguments.backbone_weights else set()
+    return own | settings_of(arguments.overrides)
 
 
 def default_run(arguments, config):
@@ -129,7 +139,7 @@ def make_parser():
         default=[],
         metavar="KEY=VALUE",
         dest="first_stage_overrides",
-        help="the like of --set for the run on patches",
+        help="as --set, for the run on patches",
     )
     parser.add_argument(
         "--backbone-weights",
@@ -189,8 +199,12 @@ def resolve_config(arguments):
             config, model_config=config.model_config | {"backbone": arguments.backbone}
         )
     config = config.with_overrides(arguments.overrides)
-    _check_settings_of_model(config, arguments)
-    return _with_start(config, arguments)
+    if config.weights != "none" and not pathlib.Path(config.weights).is_file():
+        raise UserError(
+            f"expected --weights to be a file; there is no {config.weights}"
+        )
+    config = only_what_applies(config, said_by(arguments))
+    return only_what_applies(_with_start(config, arguments))
 
 
 def _with_start(config, arguments):
@@ -207,26 +221,6 @@ def _with_start(config, arguments):
             "there is no first stage to set anything for, received --set-first-stage"
         )
     return config
-
-
-def _check_settings_of_model(config, arguments):
-    known = registry.list_settings(config.model)
-    for setting in config.model_config:
-        if setting not in known:
-            near = difflib.get_close_matches(setting, known, n=3) or known
-            raise UserError(
-                f"model {config.model!r} has no setting {setting!r}; did you mean {' or '.join(near)}?"
-            )
-    if "backbone_weights" in known:
-        weights_of_backbones(config)  # raises if they do not fit the model
-    elif arguments.backbone_weights:
-        raise UserError(
-            f"model {config.model!r} has no backbones, received --backbone-weights"
-        )
-    if config.weights != "none" and not pathlib.Path(config.weights).is_file():
-        raise UserError(
-            f"expected --weights to be a file; there is no {config.weights}"
-        )
 
 
 def make_records_if_missing(config, data_dir=None, arguments=()):

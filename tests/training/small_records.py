@@ -12,6 +12,7 @@ from data_prep.phantoms.mammography import PhantomMammographyConfig
 from data_prep.records.build import build
 from data_prep.records.build_config import BuildConfig
 from training.runs.config import Config
+from training.runs.resolve import only_what_applies
 from training.statistics.prevalence import LABEL_WEIGHTS
 
 SIZE_PX = 64
@@ -66,8 +67,10 @@ def small_config(info, **values):
         label_weights=LABEL_WEIGHTS,
         seed=3,
         label_names=tuple(info.label_names),
+        task="multilabel",
+        modality="ct",
     )
-    return Config(**settings | values)
+    return only_what_applies(Config(**settings | values))
 
 
 def write_pictures(data_dir, per_label=PICTURES_PER_LABEL):
@@ -120,7 +123,6 @@ def small_picture_config(info, **values):
         dataset=info.dataset,
         records=str(info.records_dir),
         model_config=SMALL_HIFUSE,
-        backbone_weights="none",
         input_size=SIZE_PX,
         batch_size=4,
         learning_rate=1e-3,
@@ -131,7 +133,7 @@ def small_picture_config(info, **values):
         task="single_label",
         modality="photograph",
     )
-    return Config(**settings | values)
+    return only_what_applies(Config(**settings | values))
 
 
 def make_mammogram_records(data_dir):
@@ -167,7 +169,6 @@ def small_mammogram_config(info, **values):
         model="gmic",
         dataset=info.dataset,
         records=str(info.records_dir),
-        backbone_weights="none",
         input_size=info.image_shape[0],
         batch_size=4,
         learning_rate=1e-3,
@@ -180,7 +181,7 @@ def small_mammogram_config(info, **values):
         task="single_label",
         modality="mammogram",
     )
-    return Config(**settings | values)
+    return only_what_applies(Config(**settings | values))
 
 
 def rows_of(run_dir):

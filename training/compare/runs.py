@@ -15,7 +15,8 @@ from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training import train
 from training.average import SCORES
-from training.runs.config import CONFIG_FILE, Config
+from training.runs.config import CONFIG_FILE, Config, changed_settings
+from training.runs.resolve import only_what_applies
 
 logger = logging.getLogger(__name__)
 
@@ -138,17 +139,13 @@ def _folder_of(arguments: argparse.Namespace, config: Config) -> Path:
 
 
 def _check_settings(folder: Path, config: Config) -> None:
-    found = Config.load(folder).to_json()
+    found = only_what_applies(Config.load(folder))
     filled_in = [
         *KEYS_FROM_RECORDS,
-        *(["input_size"] if get_modality(found["modality"]).keeps_size else []),
-        *(["weights"] if found["first_stage"] != "none" else []),
+        *(["input_size"] if get_modality(found.modality).keeps_size else []),
+        *(["weights"] if found.first_stage != "none" else []),
     ]
-    changed = [
-        key
-        for key, value in config.to_json().items()
-        if value != found[key] and key not in filled_in
-    ]
+    changed = [key for key in changed_settings(config, found) if key not in filled_in]
     if changed:
         raise UserError(
             f"{folder} holds a run with other settings of {', '.join(changed)}; remove it, or compare it as "

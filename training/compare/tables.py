@@ -31,6 +31,7 @@ from training.papers.paper import (
     value_of,
 )
 from training.runs.config import Config
+from training.runs.resolve import only_what_applies
 
 ABSENT = "–"
 AREA = Column("auc", "AUC", ("auc", "auc"), percent)
@@ -302,9 +303,10 @@ def _kind(run: Run) -> str:
 
 def _backbones(config: Config) -> str:
     """The backbones' weights and how much of them is frozen; a dash for a model without any."""
-    if "backbone_weights" not in registry.list_settings(config.model):
+    config = only_what_applies(config)
+    if config.frozen_fraction is None:
         return ABSENT
-    weights = config.backbone_weights
+    weights = config.backbone_weights or "in the weights of the whole model"
     names = (
         [weights]
         if isinstance(weights, str)
@@ -339,7 +341,7 @@ def _other_settings(config: Config) -> list[str]:
 
 def _flat(config: Config) -> dict:
     """A `Config` as the keys and values that `--set` takes."""
-    values = config.to_json()
+    values = only_what_applies(config).values()
     settings = {
         f"model_config.{key}": value
         for key, value in values.pop("model_config").items()

@@ -232,7 +232,6 @@ FIRST_TABLE_3 = tuple(
 DTVIT = dict(
     model="dtvit_large",
     dataset="ich_location",
-    backbone_weights="none",
     input_size=224,
     batch_size=32,
     epochs=10,

@@ -171,7 +171,6 @@ GAINS_BY_THIRD = {"small": 0.006, "medium": 0.031, "large": 0.011}
 # ours.
 MAMMOGRAM_PATCHES = dict(
     dataset="mammography_patches",
-    backbone_weights="none",
     batch_size=160,
     epochs=80,
     learning_rate=6e-4,

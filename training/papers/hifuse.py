@@ -194,7 +194,6 @@ TABLE_6 = PaperTable(
 # Table 2. The paper names no augmentation; random crops and flips are its published code's.
 HIFUSE = dict(
     model="hifuse_tiny",
-    backbone_weights="none",
     input_size=224,
     batch_size=32,
     epochs=100,

@@ -317,11 +317,9 @@ SCOPEFORMER_FROZEN = dict(
     learning_rate=3e-4,
 )
 
-# On phantoms, with untrained, frozen backbones: shows that everything learns, no more.
-SCOPEFORMER_PHANTOMS = dict(
+# On phantoms: shows that everything learns, no more.
+PHANTOMS = dict(
     dataset="phantom_head_ct",
-    backbone_weights="none",
-    frozen_fraction=1.0,
     label_weights=RSNA_LABEL_WEIGHTS,
     epochs=3,
     batch_size=8,
@@ -329,6 +327,9 @@ SCOPEFORMER_PHANTOMS = dict(
     warmup_epochs=0.5,
     precision="mixed_bfloat16",
 )
+
+# Their backbones are untrained and frozen.
+SCOPEFORMER_PHANTOMS = PHANTOMS | dict(backbone_weights="none", frozen_fraction=1.0)
 
 N_CNN = ("scopeformer_1cnn", "scopeformer_2cnn", "scopeformer_3cnn")
 
@@ -417,7 +418,6 @@ RECIPES = {
         dict(
             model="scopeformer_vit",
             dataset="rsna_ich",
-            backbone_weights="none",
             label_weights=RSNA_LABEL_WEIGHTS,
             augmentation="soft",
             epochs=30,
@@ -504,7 +504,7 @@ RECIPES = {
         for model in N_CNN
     },
     "scopeformer_vit_phantoms": Recipe(
-        dict(SCOPEFORMER_PHANTOMS, model="scopeformer_vit", learning_rate=1e-4),
+        dict(PHANTOMS, model="scopeformer_vit", learning_rate=1e-4),
         about="The same for a ViT on the slices, from scratch.",
         commands=("make train MODEL=scopeformer_vit",),
     ),

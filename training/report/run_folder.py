@@ -14,6 +14,7 @@ from training.report.dual_task import dual_task_contents
 from training.report.frame import Run, render
 from training.report.multilabel import multilabel_contents
 from training.report.single_label import single_label_contents
+from training.runs.config import flat_values
 from training.tasks.evaluation import (
     DUAL_TASK,
     MULTILABEL,
@@ -63,7 +64,7 @@ def write_report(
         predictions,
         label_names,
         read_epochs(_existing(run_dir / "metrics.jsonl")),
-        _read_json(config_path) if config_path.is_file() else {},
+        flat_values(_read_json(config_path)) if config_path.is_file() else {},
         images or {},
     )
     report = render(run, CONTENTS[task](run), seen or {})

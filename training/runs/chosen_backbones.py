@@ -24,12 +24,14 @@ def backbones_of(config):
 
 
 def weights_of_backbones(config):
-    """For each of the model's backbone instances `"imagenet"`, `"none"` or a path.
+    """For each of the model's backbone instances `"imagenet"`, `"none"` or a path; empty where none counts.
 
     Raises:
         UserError: If there are not as many as instances.
     """
     instances, weights = list(backbones_of(config)), config.backbone_weights
+    if weights is None:
+        return {}
     if isinstance(weights, str):
         weights = [weights] * len(instances)
     if len(weights) != len(instances):

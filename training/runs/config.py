@@ -1,21 +1,57 @@
-"""What a run is made of: one flat, frozen set of fields, written into the run's folder."""
+"""What a run is made of: a frozen set of settings, written into the run's folder by section."""
 
 import dataclasses
 import difflib
 import json
+import math
 import pathlib
 
-from keras_medformers.modalities import list_modalities
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
 
+MODEL, DATA, FIT = "model", "data", "fit"
+"""Sections of the file. Names of settings are unique over all of them."""
+
+SECTIONS = (MODEL, DATA, FIT)
+FACTS = ("label_names", "task", "modality", "treatment")
+"""What the records decide; nobody sets it."""
+
+
+def _setting(section, default=dataclasses.MISSING, *, where=None, **limits):
+    """A field of `Config`.
+
+    Args:
+        section: Where in the file it stands.
+        default: Its value where nothing is said; none for a field that must be said.
+        where: In words, where the setting has an effect, if not in every run. A setting without
+            effect is None, or empty, and not in the file.
+        **limits: `choices`, or a `rule` in words with the function `fits` that tests it.
+    """
+    metadata = {"section": section, "where": where, **limits}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_ONE_OR_MORE = {"rule": "of at least 1", "fits": lambda value: value >= 1}
+_NOT_NEGATIVE = {"rule": "of at least 0", "fits": lambda value: value >= 0}
+_SHARE = {"rule": "within [0, 1]", "fits": lambda value: 0 <= value <= 1}
+_SOME_SHARE = {"rule": "within (0, 1]", "fits": lambda value: 0 < value <= 1}
+_POSITIVE = {
+    "rule": "finite and above 0",
+    "fits": lambda value: value > 0 and math.isfinite(value),
+}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """A resolved training run.
+    """A training run, resolved once its records' facts are in it: `training.runs.resolve`.
+
+    In the file the settings stand in sections; here they have one name each. A setting that would have
+    no effect is None, or empty, and not in the file.
 
     Attributes:
         model: A name from `keras_medformers.list_models()`.
@@ -24,8 +60,7 @@ class Config:
         model_config: Settings of the architecture, see the model's builder.
         weights: `"none"`, or a `.weights.h5` or `.keras` file of the whole model to start from.
         first_stage: Recipe of a training on patches that comes first and gives `weights`, or `"none"`.
-        backbone_weights: `"imagenet"`, `"none"`, or for each backbone one of these or a weights file; of no
-            effect for models without backbones.
+        backbone_weights: `"imagenet"`, `"none"`, or for each backbone one of these or a weights file.
         frozen_fraction: Share of each backbone's layers that do not train, from the input up.
         input_size: Side of the network's input in pixels. Mammograms are taken as their records hold them;
             theirs is the height of these, filled in.
@@ -70,129 +105,123 @@ class Config:
             `data_prep.modalities.head_ct.treatment`; None where they were left as they are.
     """
 
-    model: str
-    dataset: str
-    records: str
-    model_config: dict = dataclasses.field(default_factory=dict)
-    weights: str = "none"
-    first_stage: str = "none"
-    backbone_weights: str | tuple[str, ...] = "imagenet"
-    frozen_fraction: float = 1.0
-    input_size: int = 256
-    batch_size: int = 32
-    accumulation_steps: int = 1
-    recompute: bool = False
-    epochs: int = 30
-    learning_rate: float = 3e-4
-    final_learning_rate: float = 1e-6
-    warmup_epochs: float = 1.0
-    optimizer: str = "adamw"
-    weight_decay: float = 0.01
-    clip_norm: float = 0.0
-    sharpness: str = "none"
-    rho: float = 0.05
-    eta: float = 0.01
-    label_weights: tuple[float, ...] = ()
-    task_weights: tuple[float, ...] = ()
-    augmentation: str = "none"
-    crop_min_area: float = 0.08
-    feature_records: str = "auto"
-    feature_copies: int = 0
-    precision: str = "float32"
-    shuffle_buffer: int = 4096
-    seed: int = 0
-    deterministic: bool = False
-    label_names: tuple[str, ...] = ()
-    task: str = "multilabel"
-    modality: str = "ct"
-    treatment: str | None = None
+    model: str = _setting(MODEL)
+    dataset: str = _setting(DATA)
+    records: str = _setting(DATA)
+    model_config: dict = _setting(MODEL, {})
+    weights: str = _setting(MODEL, "none")
+    first_stage: str = _setting(MODEL, "none")
+    backbone_weights: str | tuple[str, ...] | None = _setting(
+        MODEL,
+        "imagenet",
+        where="models built on backbones, unless weights of the whole model are given",
+    )
+    frozen_fraction: float | None = _setting(
+        MODEL, 1.0, where="models built on backbones", **_SHARE
+    )
+    input_size: int = _setting(MODEL, 256, **_ONE_OR_MORE)
+    batch_size: int = _setting(FIT, 32, **_ONE_OR_MORE)
+    accumulation_steps: int = _setting(FIT, 1, **_ONE_OR_MORE)
+    recompute: bool | None = _setting(
+        FIT, False, where="models that name blocks to compute again"
+    )
+    epochs: int = _setting(FIT, 30, **_ONE_OR_MORE)
+    learning_rate: float = _setting(FIT, 3e-4, **_POSITIVE)
+    final_learning_rate: float = _setting(FIT, 1e-6, **_NOT_NEGATIVE)
+    warmup_epochs: float = _setting(FIT, 1.0, **_NOT_NEGATIVE)
+    optimizer: str = _setting(FIT, "adamw", choices=("adamw", "adam", "sgd"))
+    weight_decay: float | None = _setting(
+        FIT, 0.01, where="optimizers that decay: adamw, sgd", **_NOT_NEGATIVE
+    )
+    clip_norm: float = _setting(FIT, 0.0, **_NOT_NEGATIVE)
+    sharpness: str = _setting(FIT, "none", choices=("none", "sam", "asam"))
+    rho: float | None = _setting(FIT, 0.05, where="sharpness=sam or asam", **_POSITIVE)
+    eta: float | None = _setting(FIT, 0.01, where="sharpness=asam", **_NOT_NEGATIVE)
+    label_weights: tuple[float, ...] = _setting(
+        FIT, (), where="labels that may occur together"
+    )
+    task_weights: tuple[float, ...] = _setting(FIT, (), where="models of several tasks")
+    augmentation: str = _setting(
+        DATA,
+        "none",
+        choices=("none", "soft", "hard", "dtvit", "flips_noise", "crop"),
+    )
+    crop_min_area: float | None = _setting(
+        DATA, 0.08, where="augmentation=crop", **_SOME_SHARE
+    )
+    feature_records: str | None = _setting(
+        DATA, "auto", where="models built on backbones", choices=("auto", "never")
+    )
+    feature_copies: int | None = _setting(
+        DATA,
+        0,
+        where="training on stored features of augmented images",
+        **_NOT_NEGATIVE,
+    )
+    precision: str = _setting(
+        FIT, "float32", choices=("float32", "mixed_bfloat16", "mixed_float16")
+    )
+    shuffle_buffer: int = _setting(DATA, 4096, **_ONE_OR_MORE)
+    seed: int = _setting(FIT, 0, **_NOT_NEGATIVE)
+    deterministic: bool = _setting(FIT, False)
+    label_names: tuple[str, ...] = _setting(DATA, (), where="resolved runs")
+    task: str | None = _setting(DATA, None, where="resolved runs")
+    modality: str | None = _setting(DATA, None, where="resolved runs")
+    treatment: str | None = _setting(DATA, None, where="treated slices")
 
     def __post_init__(self):
-        _expect_one_of(
-            "augmentation",
-            self.augmentation,
-            ("none", "soft", "hard", "dtvit", "flips_noise", "crop"),
-        )
-        _expect_one_of("feature_records", self.feature_records, ("auto", "never"))
-        _expect_one_of(
-            "precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16")
-        )
-        _expect_one_of("optimizer", self.optimizer, ("adamw", "adam", "sgd"))
-        _expect_one_of("sharpness", self.sharpness, ("none", "sam", "asam"))
-        _expect_one_of("task", self.task, ("multilabel", "single_label", "dual_task"))
-        _expect_one_of("modality", self.modality, list_modalities())
-        for name in (
-            "accumulation_steps",
-            "batch_size",
-            "epochs",
-            "input_size",
-            "shuffle_buffer",
-        ):
-            if getattr(self, name) < 1:
+        # What a file gives back is lists; so that a saved configuration equals the loaded one.
+        object.__setattr__(self, "model_config", _without_tuples(self.model_config))
+        for field in dataclasses.fields(self):
+            value, limits = getattr(self, field.name), field.metadata
+            if value is None:
+                continue
+            if "choices" in limits and value not in limits["choices"]:
                 raise UserError(
-                    f"expected {name} of at least 1, received {getattr(self, name)}"
+                    f"expected {field.name} to be one of {', '.join(limits['choices'])}, "
+                    f"received {value!r}"
                 )
-        if not 0 <= self.frozen_fraction <= 1:
-            raise UserError(
-                f"expected frozen_fraction within [0, 1], received {self.frozen_fraction}"
-            )
-        if not 0 < self.crop_min_area <= 1:
-            raise UserError(
-                f"expected crop_min_area within (0, 1], received {self.crop_min_area}"
-            )
-        for name in (
-            "clip_norm",
-            "eta",
-            "feature_copies",
-            "final_learning_rate",
-            "seed",
-            "warmup_epochs",
-            "weight_decay",
-        ):
-            if not getattr(self, name) >= 0:
+            if "fits" in limits and not limits["fits"](value):
                 raise UserError(
-                    f"expected {name} of at least 0, received {getattr(self, name)}"
+                    f"expected {field.name} {limits['rule']}, received {value}"
                 )
-        for name in ("learning_rate", "rho"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(
-                    f"expected a finite {name} above 0, received {getattr(self, name)}"
-                )
-        if self.optimizer == "adam" and self.weight_decay:
-            raise UserError(
-                f"expected weight_decay=0 with optimizer='adam', received {self.weight_decay}; 'adamw' decays"
-            )
 
     def with_overrides(self, assignments):
         """A copy with `key=value` texts applied in turn, values read as JSON where they are.
 
+        A key is a setting's name, with or without its section before it: `batch_size`, `fit.batch_size`.
         `model_config.NAME=value` sets one of the architecture's settings and leaves the others.
 
         Raises:
-            UserError: If a key is no field, with near matches, or a value is of another type.
+            UserError: If a key is no setting, with near matches, or a value is of another type.
         """
-        fields = [field.name for field in dataclasses.fields(self)]
         changes = {}
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
             if not equals:
                 raise UserError(f"expected --set key=value, received {assignment!r}")
-            name, dot, setting = key.partition(".")
-            if name not in fields or dot and (name != "model_config" or not setting):
-                near = difflib.get_close_matches(name, fields, n=3) or sorted(fields)
-                raise UserError(
-                    f"unknown recipe key {key!r}; did you mean {' or '.join(near)}?"
-                )
-            present = changes.get(name, getattr(self, name))
-            changes[name] = (
-                present | {setting: _value(text)}
-                if dot
-                else _parse(name, text, present)
-            )
+            name, setting = setting_of(key)
+            if setting:
+                present = changes.get(name, getattr(self, name))
+                changes[name] = present | {setting: _value(text)}
+            else:
+                changes[name] = _parse(name, text)
         return dataclasses.replace(self, **changes)
 
+    def values(self):
+        """The settings by name, as `--set` takes them, without those that have no effect."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if not _is_absent(field, getattr(self, field.name))
+        }
+
     def to_json(self):
-        return dataclasses.asdict(self)
+        """The content of `config.json`: sections of settings, without those that have no effect."""
+        sections = {section: {} for section in SECTIONS}
+        for name, value in self.values().items():
+            sections[_FIELDS[name].metadata["section"]][_key(name)] = value
+        return sections
 
     def save(self, run_dir):
         """Writes `config.json` into the run's folder, whole or not at all."""
@@ -218,7 +247,22 @@ class Config:
             ) from error
 
     @classmethod
-    def from_json(cls, values):
+    def from_json(cls, content):
+        """The configuration that a file's content means, of an earlier version, which was flat, too.
+
+        Raises:
+            TypeError: If it has unknown keys or lacks one.
+        """
+        values = flat_values(content)
+        if (
+            values is not content
+        ):  # in a file by sections what is not there has no effect
+            absent = {
+                name: () if field.default == () else None
+                for name, field in _FIELDS.items()
+                if field.metadata["where"]
+            }
+            values = absent | values
         return cls(
             **{
                 key: tuple(value) if isinstance(value, list) else value
@@ -227,11 +271,84 @@ class Config:
         )
 
 
-def _expect_one_of(name, value, choices):
-    if value not in choices:
+_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+def changed_settings(before, after):
+    """Names of the settings in which two configurations differ."""
+    return [name for name in _FIELDS if getattr(before, name) != getattr(after, name)]
+
+
+def flat_values(content):
+    """Settings by name of what a `config.json` holds, by section or flat as in earlier versions.
+
+    Args:
+        content: The parsed file.
+
+    Returns:
+        `content` itself where it is flat.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if not isinstance(content, dict):
+        raise TypeError("it is no object")
+    if not isinstance(content.get(MODEL), dict):
+        return content
+    values = {}
+    for section, settings in content.items():
+        if section not in SECTIONS or not isinstance(settings, dict):
+            raise TypeError(f"it has the unknown section {section!r}")
+        values |= {
+            MODEL if (section, key) == (MODEL, "name") else key: value
+            for key, value in settings.items()
+        }
+    return values
+
+
+def setting_of(key):
+    """The name of the setting that a key of `--set` means, and of the architecture's, or "".
+
+    Raises:
+        UserError: If there is none, or it is one that the records decide.
+    """
+    name, dot, rest = key.partition(".")
+    if dot and name in SECTIONS:
+        section, (name, dot, rest) = name, rest.partition(".")
+        name = MODEL if (section, name) == (MODEL, "name") else name
+        known = name in _FIELDS and _FIELDS[name].metadata["section"] == section
+    else:
+        known = name in _FIELDS
+    if not known or dot and (name != "model_config" or not rest):
+        names = [name for name in _FIELDS if name not in FACTS]
+        near = difflib.get_close_matches(name, names, n=3) or sorted(names)
         raise UserError(
-            f"expected {name} to be one of {', '.join(choices)}, received {value!r}"
+            f"unknown recipe key {key!r}; did you mean {' or '.join(near)}?"
         )
+    if name in FACTS:
+        raise UserError(
+            f"expected no {name} in --set, since the records decide it, received {key!r}; name other "
+            "records by --records"
+        )
+    return name, rest
+
+
+def _key(name):
+    """What a setting is called within its section."""
+    return "name" if name == MODEL else name
+
+
+def _is_absent(field, value):
+    return bool(field.metadata["where"]) and value in (None, ())
+
+
+def _without_tuples(value):
+    """The value as JSON gives it back."""
+    if isinstance(value, dict):
+        return {key: _without_tuples(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_tuples(each) for each in value]
+    return value
 
 
 def _value(text):
@@ -242,9 +359,12 @@ def _value(text):
         return text
 
 
-def _parse(key, text, default):
-    """The value of `text` in the type of the field's present value."""
-    value = _value(text)
+def _parse(name, text):
+    """The value of `text` in the type of the setting's default."""
+    value, field = _value(text), _FIELDS[name]
+    default = "" if field.default is dataclasses.MISSING else field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
     if isinstance(value, list):
         value = tuple(value)
     if (
@@ -253,10 +373,10 @@ def _parse(key, text, default):
         and not isinstance(value, bool)
     ):
         value = float(value)
-    if key == "backbone_weights" and isinstance(value, (str, tuple)):
+    if name == "backbone_weights" and isinstance(value, (str, tuple)):
         return value
     if type(value) is not type(default):
         raise UserError(
-            f"expected {key} to be a {type(default).__name__}, received {text!r}"
+            f"expected {name} to be a {type(default).__name__}, received {text!r}"
         )
     return value

@@ -14,6 +14,7 @@ from data_prep.datasets import is_phantom
 from keras_medformers.support.errors import UserError
 from training.papers import recipe, recipe_values
 from training.runs.config import MODEL_FILE, Config
+from training.runs.resolve import only_what_applies, settings_of
 
 FOLDER = "patches"
 RECORDS_SUFFIX = "_patches"
@@ -48,7 +49,9 @@ def first_stage_of(config, overrides=()):
     first = recipe(
         config.first_stage, **values, records=f"{config.records}{RECORDS_SUFFIX}"
     )
-    first = first.with_overrides(overrides)
+    first = only_what_applies(
+        first.with_overrides(overrides), said=settings_of(overrides)
+    )
     changed = [
         name
         for name in SHARED_SETTINGS

@@ -17,6 +17,7 @@ from keras_medformers.modalities import get_modality
 from training.predict.preparation import preparation_of_run
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.network_input import crop_fraction
+from training.runs.resolve import only_what_applies
 from training.runs.summary import notes
 from training.tasks.evaluation import MULTILABEL
 
@@ -70,7 +71,7 @@ def make_model_card(run_dir, config, info, preprocessor):
             pictures=get_modality(config.modality).pictures
         ),
         "limitations": _limitations(config, evaluation),
-        "training": _training(config),
+        "training": _training(only_what_applies(config)),
     }
 
 
@@ -169,14 +170,21 @@ def _limitations(config, evaluation):
 
 
 def _training(config):
-    """How it was trained; of weights only what kind they were."""
+    """How it was trained, by what had an effect; of weights only what kind they were."""
+    values = config.values()
+    starts = weights_of_backbones(config)
     return {
-        **{name: getattr(config, name) for name in TRAINING_FACTS},
+        **{name: values[name] for name in TRAINING_FACTS if name in values},
         "weights": _kind_of_weights(config.weights),
-        "backbone_weights": {
-            name: _kind_of_weights(start)
-            for name, start in weights_of_backbones(config).items()
-        },
+        **(
+            {
+                "backbone_weights": {
+                    name: _kind_of_weights(start) for name, start in starts.items()
+                }
+            }
+            if starts
+            else {}
+        ),
     }
 
 

@@ -30,8 +30,9 @@ from training.input.pipeline import (
     stored_images,
     training_batches,
 )
-from training.runs.config import CONFIG_FILE, MODEL_FILE, Config
+from training.runs.config import CONFIG_FILE, MODEL_FILE, Config, changed_settings
 from training.runs.model_card import make_model_card
+from training.runs.resolve import only_what_applies
 from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
@@ -90,16 +91,12 @@ def open_run(run_dir, config):
     Raises:
         UserError: If the folder holds another run, or something else.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir, config = pathlib.Path(run_dir), only_what_applies(config)
     if (run_dir / CONFIG_FILE).is_file():
-        existing = Config.load(run_dir)
+        existing = only_what_applies(Config.load(run_dir))
         if existing.treatment is None:  # earlier versions did not write it
             existing = dataclasses.replace(existing, treatment=config.treatment)
-        changed = [
-            key
-            for key, value in existing.to_json().items()
-            if value != config.to_json()[key]
-        ]
+        changed = changed_settings(existing, config)
         if changed:
             raise UserError(
                 f"{run_dir} holds a run with other settings of {', '.join(changed)}; name another "
@@ -226,10 +223,13 @@ def _with_steps_in_parts(model, config, block_ends):
         model,
         accumulation_steps=config.accumulation_steps,
         sharpness=config.sharpness,
-        rho=config.rho,
-        eta=config.eta,
-        recompute=config.recompute,
+        recompute=bool(config.recompute),
         block_ends=block_ends,
+        **{
+            name: value
+            for name in ("rho", "eta")
+            if (value := getattr(config, name)) is not None
+        },
     )
 
 

@@ -204,7 +204,7 @@ class Workbench:
         """The split as the trained part takes it."""
         if self.trains_on_features:
             counts = {name: self.info.count(name) for name in ("train", "validation")}
-            copies = self.config.feature_copies if split == "train" else 0
+            copies = (self.config.feature_copies or 0) if split == "train" else 0
             return self.feature_store().source(split, counts, copies)
         if split != "train" or self.config.augmentation == "none":
             return self.images(split)
@@ -253,7 +253,7 @@ class Workbench:
             root=pathlib.Path(self.config.records) / "features",
             batch_size=FEATURE_BATCH_SIZE,
             preprocessing=keras.saving.serialize_keras_object(self.preprocessor),
-            copies=self.config.feature_copies,
+            copies=self.config.feature_copies or 0,
             augmentation=self.config.augmentation,
         )
 

@@ -29,7 +29,13 @@ def write_slice_run(
 ):
     """A run on head CT slices; returns its evaluation."""
     settings = (
-        dict(dataset="phantom_head_ct", records="records", frozen_fraction=1.0)
+        dict(
+            dataset="phantom_head_ct",
+            records="records",
+            frozen_fraction=1.0,
+            task="multilabel",
+            modality="ct",
+        )
         | settings
     )
     random = np.random.default_rng(seed)
@@ -50,7 +56,13 @@ def write_slice_run(
 def write_picture_run(folder, model, **settings):
     """A run on pictures of seven classes; returns its evaluation."""
     settings = (
-        dict(dataset="isic2018", records="records", task="single_label") | settings
+        dict(
+            dataset="isic2018",
+            records="records",
+            task="single_label",
+            modality="photograph",
+        )
+        | settings
     )
     classes = np.arange(COUNT) % len(SKIN_LESION_LABELS)
     probabilities = (np.eye(len(SKIN_LESION_LABELS))[classes] + 1) / (
@@ -73,7 +85,8 @@ def write_mammogram_run(
 ):
     """A run on mammograms with its predictions, the same labels and findings for every seed."""
     settings = {
-        "dataset": "mammography", "records": "records", "task": "single_label", "optimizer": "adam",
+        "dataset": "mammography", "records": "records", "task": "single_label",
+        "modality": "mammogram", "optimizer": "adam",
         "weight_decay": 0.0, "sharpness": "asam", "input_size": 3328, "label_names": MAMMOGRAM_LABELS,
     } | settings  # fmt: skip
     labels = np.arange(count) % 2

@@ -31,7 +31,7 @@ def as_trained(model, *options):
     config = train.resolve_config(
         train.make_parser().parse_args(["--model", model, *options])
     )
-    return {key: value for key, value in config.to_json().items() if key != "model"}
+    return {key: value for key, value in config.values().items() if key != "model"}
 
 
 def test_takes_runs_and_finished_models(tmp_path, capsys):

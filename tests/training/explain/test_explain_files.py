@@ -26,6 +26,8 @@ def save_run(run_dir, names, scale, offset, **values):
         input_size=SIZE_PX,
         label_names=tuple(names),
         label_weights=(1.0,) * len(names),
+        task="multilabel",
+        modality="ct",
     )
     Config(**settings | values).save(run_dir)
     image = keras.Input((SIZE_PX, SIZE_PX, 3), name="image")

@@ -192,6 +192,7 @@ def test_validation_scores_are_those_of_the_whole_split(source, noise_info):
         records="records",
         label_names=HEMORRHAGE_LABELS,
         label_weights=LABEL_WEIGHTS,
+        task="multilabel",
     )
     history = fit(model, source, [Validation(validation, 3, task_of(config))], epochs=1)
     labels, _ = labels_and_ids(validation)

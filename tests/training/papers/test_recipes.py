@@ -27,7 +27,6 @@ def test_recipe_is_a_configuration_of_a_known_model_and_data_set(name):
     get_dataset(config.dataset)
     settings = keras_medformers.registry.list_settings(config.model)
     assert set(config.model_config) <= set(settings)
-    assert config.backbone_weights == "none" or "backbone_weights" in settings
 
 
 def test_recipes_of_hemorrhage_weigh_labels_as_the_challenge_does():

@@ -18,6 +18,7 @@ from training.input.pipeline import evaluation_batches, labels_and_ids
 from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
+from training.runs.resolve import only_what_applies
 from training.runs.workbench import Workbench
 from training.tasks.two_tasks import CLASS_NAMES
 
@@ -40,7 +41,6 @@ def config(phantom_info):
         dataset=phantom_info.dataset,
         records=str(phantom_info.records_dir),
         model_config=SMALL_DTVIT,
-        backbone_weights="none",
         input_size=SIZE_PX,
         batch_size=4,
         epochs=3,
@@ -49,7 +49,7 @@ def config(phantom_info):
         augmentation="dtvit",
         seed=3,
     )
-    return session.with_facts_of_records(bare)
+    return only_what_applies(session.with_facts_of_records(bare))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The model card: facts of the run, scores with intervals, and nothing that names a folder or a patient."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from small_records import small_config, small_picture_config
 import keras_medformers
 from data_prep.records.schema import DatasetInfo
 from training.export import serve_commands
+from training.runs.config import Config
 from training.runs.model_card import describe_preprocessing, make_model_card, metrics_of
 from training.tasks.evaluation import ID_COLUMNS, evaluate_predictions, write_evaluation
 
@@ -17,7 +19,7 @@ from training.tasks.evaluation import ID_COLUMNS, evaluate_predictions, write_ev
 @pytest.fixture
 def config(noise_info):
     return small_config(
-        noise_info, weights="/home/somebody/start.weights.h5", treatment="mask",
+        noise_info, treatment="mask",
         backbone_weights=("/home/somebody/mobilenet.weights.h5",),
     )  # fmt: skip
 
@@ -61,7 +63,7 @@ def test_the_facts_of_a_run(config, evaluation, noise_info, tmp_path):
         and "slices of head CT" in card["intended_use"]
     )
     assert card["training"]["learning_rate"] == config.learning_rate
-    assert card["training"]["weights"] == "a file"
+    assert card["training"]["weights"] == "none"
     assert card["training"]["backbone_weights"] == {"mobilenet": "a file"}
     slices = card["metrics"]["slices"]
     assert slices["log_loss"] == evaluation["slices"]["log_loss"]
@@ -76,6 +78,21 @@ def test_the_facts_of_a_run(config, evaluation, noise_info, tmp_path):
     )
     for secret in ("secret", "somebody", config.records, str(tmp_path)):
         assert secret not in text
+
+
+def test_the_card_names_only_settings_that_had_an_effect(
+    config, picture_info, tmp_path
+):
+    start = dataclasses.replace(config, weights="/home/somebody/start.weights.h5")
+    training = card_of(start, tmp_path)[0]["training"]
+    assert training["weights"] == "a file" and "backbone_weights" not in training
+    assert training["frozen_fraction"] == 1.0 and "task_weights" not in training
+    raw = Config(
+        **small_picture_config(picture_info).values() | {"frozen_fraction": 1.0}
+    )
+    training = card_of(raw, tmp_path)[0]["training"]
+    absent = {"frozen_fraction", "backbone_weights", "label_weights", "task_weights"}
+    assert not absent & set(training)
 
 
 def test_a_run_that_was_not_evaluated_says_so(config, tmp_path):

@@ -19,7 +19,7 @@ def make_task(task, **values):
             dataset="isic2018",
             records="records",
             task=task,
-            **{"label_names": NAMES} | weights | values,
+            **{"label_names": NAMES, "modality": "photograph"} | weights | values,
         )
     )
 
