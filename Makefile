@@ -3,23 +3,24 @@
 PYTHON   ?= python3
 VENV     ?= .venv
 MODEL    ?= scopeformer
-MAMMO    := $(if $(filter hct% gmic% def_gmic%,$(MODEL)),mammography$(if $(findstring _patches,$(MODEL)),_patches))
-PHANTOMS := $(or $(MAMMO),$(if $(filter hifuse% imagenet_backbone,$(MODEL)),skin,$(if $(filter dtvit%,$(MODEL)),ich_location,head_ct)))
-DATASET  ?= phantom_$(PHANTOMS)
-DATA_DIR ?= data/$(DATASET:_patches=)
-RECORDS  ?= records/$(DATASET)
 BACKBONE ?=
-RUN      ?= runs/$(MODEL)$(if $(BACKBONE),_$(BACKBONE))_$(DATASET)
+DATASET  ?=
+DATA_DIR ?= data/$(or $(DATASET),$(RUN:runs/$(NAME)_%=%))
+RECORDS  ?= records/$(or $(DATASET),$(RUN:runs/$(NAME)_%=%))
+RUN      ?= $(if $(DATASET),runs/$(NAME)_$(DATASET),$(or $(firstword $(sort $(wildcard runs/$(NAME)_phantom_*))),runs/$(NAME)_phantom))
 MODELS   ?= scopeformer_small efficient_scopeformer
 STYLE    ?=
 OUTPUT   ?=
 ARGS     ?=
 
+# Of a run's default folder, before its data set; which that is without DATASET, training.train knows.
+NAME = $(MODEL)$(if $(BACKBONE),_$(BACKBONE))
+
 PY        := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-# An option and its variable's value, or nothing where the variable has its default.
-given = $(if $(filter-out file,$(origin $(2))), $(1) $($(2)))
+# An option and its variable's value, or nothing where the variable has its default or is empty.
+given = $(if $(and $(filter-out file,$(origin $(2))),$($(2))), $(1) $($(2)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tfrecords train evaluate predict explain compare export serving treat restyle benchmark test lint clean
@@ -28,8 +29,8 @@ help: ## Show the targets and their variables
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 	@echo
 	@echo "Variables, with their present values:"
-	@echo "  MODEL=$(MODEL) DATASET=$(DATASET) DATA_DIR=$(DATA_DIR)"
-	@echo "  RECORDS=$(RECORDS) RUN=$(RUN)"
+	@echo "  MODEL=$(MODEL) DATASET=$(DATASET) (none: phantoms that fit the model)"
+	@echo "  DATA_DIR=$(DATA_DIR) RECORDS=$(RECORDS) RUN=$(RUN)"
 	@echo "  BACKBONE=$(BACKBONE) (of MODEL=scopeformer_backbone) MODELS=\"$(MODELS)\""
 	@echo "  STYLE=$(STYLE) OUTPUT=$(OUTPUT) ARGS=\"$(ARGS)\" (more options of the target's program)"
 
@@ -39,10 +40,10 @@ $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e ".[decoders,reports,serving,test]" && touch $@
 
 tfrecords: setup ## Make records of DATASET in DATA_DIR; without them, of phantoms made for it
-	$(PY) -m data_prep.tfrecords --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) $(ARGS)
+	$(if $(and $(call given,--model,MODEL),$(if $(DATASET),,none)),$(error expected DATASET for make tfrecords, received MODEL alone; make train MODEL=$(MODEL) makes the records that it needs))$(PY) -m data_prep.tfrecords$(call given,--dataset,DATASET)$(call given,--data-dir,DATA_DIR)$(call given,--records,RECORDS) $(ARGS)
 
 train: setup ## Train MODEL, evaluate it and export it as a SavedModel; makes the records first
-	$(PY) -m training.train --model $(MODEL)$(if $(BACKBONE), --backbone $(BACKBONE)) --dataset $(DATASET) --data-dir $(DATA_DIR) --records $(RECORDS) --run $(RUN) $(ARGS)
+	$(PY) -m training.train$(call given,--model,MODEL)$(call given,--backbone,BACKBONE)$(call given,--dataset,DATASET)$(call given,--data-dir,DATA_DIR)$(call given,--records,RECORDS)$(call given,--run,RUN) $(ARGS)
 
 evaluate: setup ## Score RUN on its test split again and rewrite its report
 	$(PY) -m training.evaluate --run $(RUN) $(ARGS)

@@ -371,30 +371,55 @@ def test_train_and_predict_of_two_tasks(tmp_path):
     } <= set(table.columns)
 
 
-@pytest.mark.parametrize(
-    "model, dataset, data_dir",
-    [
-        ("hct", "phantom_mammography", "data/phantom_mammography"),
-        ("def_gmic", "phantom_mammography", "data/phantom_mammography"),
-        ("hifuse_tiny", "phantom_skin", "data/phantom_skin"),
-        ("scopeformer", "phantom_head_ct", "data/phantom_head_ct"),
-    ],
-)
-def test_make_names_the_phantoms_that_fit_the_model(model, dataset, data_dir):
+def dry_run(*words):
+    """What make would run."""
     command = [
         "make",
         "-n",
         "-C",
         str(ROOT),
-        "train",
-        f"MODEL={model}",
+        *words,
         f"VENV={sys.prefix}",
         "-o",
         "setup",
     ]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert (
-        f"--model {model} --dataset {dataset} --data-dir {data_dir} --records records/{dataset}"
-        in said
-    )
-    assert f"--run runs/{model}_{dataset}" in said
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "assignments, passed",
+    [
+        ([], ""),
+        (["MODEL=foo"], "--model foo"),
+        (
+            ["MODEL=hct", "DATASET=mammography", "DATA_DIR=d", "RECORDS=r", "RUN=x"],
+            "--model hct --dataset mammography --data-dir d --records r --run x",
+        ),
+        (["BACKBONE=xception", "DATASET="], "--backbone xception"),
+        (["ARGS=--recipe hct"], "--recipe hct"),
+    ],
+)
+def test_make_passes_what_it_was_given_and_knows_no_models(assignments, passed):
+    said = dry_run("train", *assignments).stdout
+    assert f"-m training.train {passed}".strip() in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    "assignments, run",
+    [
+        (["MODEL=foo", "DATASET=bar"], "runs/foo_bar"),
+        (["MODEL=foo", "BACKBONE=b", "DATASET=bar"], "runs/foo_b_bar"),
+        (["MODEL=foo", "RUN=elsewhere"], "elsewhere"),
+        (["MODEL=foo"], "runs/foo_phantom"),
+    ],
+)
+def test_make_finds_the_run_of_a_model(assignments, run):
+    assert f"--run {run}" in dry_run("evaluate", *assignments).stdout
+
+
+def test_make_tfrecords_wants_a_data_set():
+    assert "-m data_prep.tfrecords" in dry_run("tfrecords").stdout
+    asked = dry_run("tfrecords", "DATASET=isic2018", "DATA_DIR=isic").stdout
+    assert "--dataset isic2018 --data-dir isic" in asked
+    refused = dry_run("tfrecords", "MODEL=hct")
+    assert refused.returncode and "expected DATASET" in refused.stderr

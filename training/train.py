@@ -25,6 +25,7 @@ from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training.papers import RECIPES, default_recipe, recipe, recipe_values
 from training.runs import first_stage, session, summary
+from training.runs.config import Config
 from training.runs.resolve import only_what_applies, settings_of
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def config_of_first_stage(config, arguments):
     images = DatasetInfo.load(config.records)
     make_records_if_missing(
         before,
-        arguments.data_dir or f"data/{config.dataset}",
+        arguments.data_dir or _default_data_dir(config),
         first_stage.arguments_for_records(images),
     )
     first_stage.check_records(DatasetInfo.load(before.records), images)
@@ -230,7 +231,7 @@ def make_records_if_missing(config, data_dir=None, arguments=()):
         UserError: If there is no data to make them of.
     """
     if not (pathlib.Path(config.records) / INFO_NAME).is_file():
-        data_dir = data_dir or f"data/{config.dataset}"
+        data_dir = data_dir or _default_data_dir(config)
         logger.info("Making the records %s of %s", config.records, data_dir)
         tfrecords.main(
             [
@@ -243,6 +244,10 @@ def make_records_if_missing(config, data_dir=None, arguments=()):
                 *arguments,
             ]
         )
+
+
+def _default_data_dir(config: Config) -> str:
+    return str(tfrecords.default_data_dir(get_dataset(config.dataset)))
 
 
 def _backbone_weights(words):
