@@ -10,6 +10,8 @@ from pathlib import Path
 
 import keras
 
+from keras_medformers.modalities import get_modality
+
 _ENTRIES: dict[str, "ModelEntry"] = {}
 _ALIASES: dict[str, str] = {}
 _COMMON_ARGUMENTS = ("num_classes", "input_shape", "weights", "classifier_activation")
@@ -129,6 +131,8 @@ def register_model(
         layers,
         freezing,
     )
+    for each in modalities:
+        get_modality(each)  # raises if there is none of that name
     _check_registration(entry, modalities)
     _ENTRIES[name] = entry
     _ALIASES.update(dict.fromkeys(aliases, name))
@@ -280,8 +284,8 @@ def preprocessor(name, image_size=None, modality=None):
         A `keras.layers.Layer`.
 
     Raises:
-        ValueError: If there is no such model, it is not for this modality, or the layer lacks one that the
-            model's registration names.
+        ValueError: If there is no such model, it is not for this modality, or the layer is not as the
+            model's registration says.
     """
     entry = model_entry(name)
     modality = modality or entry.modalities[0]
@@ -297,6 +301,7 @@ def preprocessor(name, image_size=None, modality=None):
     )
     if entry.layers.normalise is not None:
         _check_layers(entry, "normalise", [entry.layers.normalise], layer)
+    _check_raw_pixels(entry, modality, layer)
     return layer
 
 
@@ -347,6 +352,18 @@ def _check_layers(entry, role, names, built):
                 f"ModelLayers({role}=...). Its last layers are "
                 f"{', '.join(map(repr, found[-5:])) or 'none'}."
             )
+
+
+def _check_raw_pixels(entry, modality, layer):
+    """Raises ValueError unless a preprocessor takes the modality's raw pixels."""
+    expected = get_modality(modality)
+    (pixels,) = layer.inputs
+    if not expected.takes(pixels.dtype, pixels.shape[-1]):
+        raise ValueError(
+            f"Expected the preprocessor of model {entry.name!r} to take raw pixels of modality "
+            f"{modality!r}, {expected.dtype} in {expected.channels} channel(s). Received: one for "
+            f"{pixels.dtype} in {pixels.shape[-1]} channel(s)."
+        )
 
 
 def _check_arguments(entry, config):

@@ -81,16 +81,28 @@ def test_a_preprocessor_without_the_declared_layer_fails_when_built():
 
 def test_a_model_of_several_modalities_has_a_preprocessor_for_each():
     declare(
-        modality=("photograph", "radiograph"),
-        preprocessor={"photograph": preprocess, "radiograph": lambda image_size: grey},
+        modality=("photograph", "mammogram"),
+        preprocessor={"photograph": preprocess, "mammogram": lambda image_size: grey},
     )
     grey = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Identity(name="to_unit")]
+        [keras.Input((8, 8, 1), dtype="uint16"), keras.layers.Identity(name="to_unit")]
     )
-    assert keras_medformers.preprocessor("foo", modality="radiograph") is grey
+    assert keras_medformers.preprocessor("foo", modality="mammogram") is grey
     assert keras_medformers.preprocessor("foo") is not grey
-    with pytest.raises(ValueError, match="'photograph' or 'radiograph'.*'ct'"):
+    with pytest.raises(ValueError, match="'photograph' or 'mammogram'.*'ct'"):
         keras_medformers.preprocessor("foo", modality="ct")
+
+
+def test_a_preprocessor_for_other_pixels_than_the_modality_has_is_refused():
+    declare(modality="ct")
+    message = r"modality 'ct', int16 in 1 channel\(s\). Received: one for uint8 in 3"
+    with pytest.raises(ValueError, match=message):
+        keras_medformers.preprocessor("foo")
+
+
+def test_an_unknown_modality_is_refused():
+    with pytest.raises(ValueError, match="Unknown modality. .*'photo'.*'photograph'"):
+        declare(modality="photo")
 
 
 @pytest.mark.parametrize(
