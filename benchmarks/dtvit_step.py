@@ -130,16 +130,16 @@ def _our_step(model, batch, precision, recompute):
 
     import keras_medformers
     from training.fit.stepwise import stepwise
-    from training.tasks.dual_task import DualTask
-    from training.tasks.two_task_losses import TwoTaskLoss
+    from training.tasks.multi_task import MultiTask
 
     keras.config.set_dtype_policy(precision)
     network = keras_medformers.create_model(model, input_shape=(SIZE_PX, SIZE_PX, 3))
-    network = DualTask.with_one_output(network)
+    task = MultiTask.of_model(model)
+    network = task.with_one_output(network)
     if recompute:
         network = stepwise(network, recompute=True, block_ends=("encoder_*",))
     network.compile(
-        keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), TwoTaskLoss()
+        keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), task.loss()
     )
     images, locations = _images_and_classes(batch)
     labels = np.concatenate(

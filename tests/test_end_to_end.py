@@ -346,7 +346,7 @@ def test_train_and_predict_of_two_tasks(tmp_path):
         ARGS=DTVIT_ARGS,
     )
     scores = json.loads((run_dir / "evaluation.json").read_text())
-    assert (scores["task"], scores["dataset"]) == ("dual_task", "phantom_ich_location")
+    assert (scores["task"], scores["dataset"]) == ("multi_task", "phantom_ich_location")
     assert (
         f"test, hemorrhage: accuracy {scores['hemorrhage']['accuracy']:.1%}" in output
     )

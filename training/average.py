@@ -17,51 +17,7 @@ from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
 from training.runs.config import flat_values
-
-SCORES = {
-    "single_label": (
-        "images",
-        {
-            "accuracy": ("accuracy", "{:.2%}"),
-            "f1": ("F1", "{:.2%}"),
-            "precision": ("precision", "{:.2%}"),
-            "recall": ("recall", "{:.2%}"),
-            "log_loss": ("log loss", "{:.4f}"),
-            "majority_accuracy": ("commonest class", "{:.2%}"),
-        },
-    ),
-    "multilabel": (
-        "slices",
-        {
-            "log_loss": ("weighted log loss", "{:.4f}"),
-            "auroc_any": ("AUROC of any", "{:.3f}"),
-            "accuracy": ("accuracy", "{:.2%}"),
-            "weighted_accuracy": ("weighted accuracy", "{:.2%}"),
-            "recall": ("recall", "{:.2%}"),
-        },
-    ),
-    "dual_task": (
-        "slices",
-        {
-            "accuracy": ("accuracy of both tasks", "{:.2%}"),
-            **{
-                f"{task}.{score}": (f"{task}: {name}", "{:.2%}")
-                for task in ("hemorrhage", "location")
-                for score, name in (
-                    ("accuracy", "accuracy"),
-                    ("f1", "F1"),
-                    ("precision", "precision"),
-                    ("recall", "recall"),
-                    ("specificity", "specificity"),
-                    ("majority_accuracy", "commonest class"),
-                )
-            },
-            "log_loss": ("sum of log losses", "{:.4f}"),
-        },
-    ),
-}
-"""By task: where its scores stand in `evaluation.json`, and their names and formats. The score `a.b` stands
-under `a`, wherever the others are."""
+from training.tasks.tasks import task_of_evaluation
 
 SETTINGS_OF_ONE_RUN = ("records", "seed")
 """Settings in which folds and repetitions of one experiment may differ."""
@@ -107,26 +63,26 @@ def average(run_dirs) -> dict:
             f"expected two or more different runs, received {', '.join(map(str, run_dirs))}"
         )
     evaluations = [_read_json(folder / "evaluation.json") for folder in folders]
-    for evaluation in evaluations:
-        evaluation.setdefault("task", "multilabel")
+    configs = [flat_values(_read_json(folder / "config.json")) for folder in folders]
+    tasks = []
+    for folder, evaluation, config in zip(folders, evaluations, configs, strict=True):
+        try:
+            tasks.append(task_of_evaluation(evaluation, config.get("modality")))
+        except ValueError as error:
+            raise UserError(f"{folder / 'evaluation.json'}: {error}") from error
+        evaluation["task"] = tasks[-1].name
     for key in ("task", "dataset", "split", "label_names"):
         _check_same(folders, evaluations, key)
-    task = evaluations[0]["task"]
-    if task not in SCORES:
-        raise UserError(
-            f"{folders[0] / 'evaluation.json'} is of the unknown task {task!r}"
-        )
-    level, names = SCORES[task]
-    configs = [flat_values(_read_json(folder / "config.json")) for folder in folders]
+    columns = tasks[0].table_columns
     runs = [
         {
             "run": str(folder),
             "model": config["model"],
-            "count": evaluation[level]["count"],
-            "scores": _scores(evaluation, level, names),
+            "count": evaluation[task.level]["count"],
+            "scores": _scores(evaluation, task.level, columns),
         }
-        for folder, config, evaluation in zip(
-            folders, configs, evaluations, strict=True
+        for folder, config, evaluation, task in zip(
+            folders, configs, evaluations, tasks, strict=True
         )
     ]
     times_scored = collections.Counter(
@@ -140,7 +96,8 @@ def average(run_dirs) -> dict:
         },
         "runs": runs,
         "mean": {
-            score: _mean([run["scores"][score] for run in runs]) for score in names
+            score.key: _mean([run["scores"][score.key] for run in runs])
+            for score in columns
         },
         "images": len(times_scored),
         "shared_images": shared,
@@ -150,47 +107,45 @@ def average(run_dirs) -> dict:
 
 def as_markdown(result: dict) -> str:
     """A table of `average`'s result, a row per run and one of the means, with the notes below."""
-    names = SCORES[result["task"]][1]
+    task = task_of_evaluation({key: result[key] for key in ("task", "label_names")})
+    columns = task.table_columns
     models = ", ".join(dict.fromkeys(run["model"] for run in result["runs"]))
     lines = [
         f"{models} on {result['dataset']}, {result['split']} split: mean of {len(result['runs'])} runs",
         "",
-        f"| run | images | {' | '.join(name for name, _ in names.values())} |",
-        f"|---|{'---:|' * (1 + len(names))}",
+        f"| run | images | {' | '.join(score.name for score in columns)} |",
+        f"|---|{'---:|' * (1 + len(columns))}",
     ]
     for run in result["runs"]:
-        cells = [
-            _cell(run["scores"], score, form) for score, (_, form) in names.items()
-        ]
+        cells = [_cell(run["scores"], score) for score in columns]
         lines.append(f"| {run['run']} | {run['count']:,} | {' | '.join(cells)} |")
-    means = [_cell(result["mean"], score, form) for score, (_, form) in names.items()]
+    means = [_cell(result["mean"], score) for score in columns]
     lines += [
         f"| **mean** | {result['images']:,} | {' | '.join(f'**{mean}**' for mean in means)} |",
         "",
     ]
-    if result["task"] != "multilabel":
-        lines.append(
-            "F1, precision, recall and specificity are means over the classes."
-        )
+    if task.table_note:
+        lines.append(task.table_note)
     lines.append("In brackets: 95% bootstrap intervals of the single runs.")
     lines += [f"Note: {note}." for note in result["notes"]]
     return "\n".join(lines) + "\n"
 
 
-def _scores(evaluation, level, names):
-    """The scores with these names and their intervals, where they have one."""
+def _scores(evaluation, level, columns):
+    """The scores of these columns and their intervals, where they have one."""
     found = {}
-    for score in names:
-        place, _, key = score.rpartition(".")
+    for score in columns:
+        place, _, key = score.key.rpartition(".")
         scores = evaluation.get(place or level, {})
-        found[score] = scores.get(key)
+        found[score.key] = scores.get(key)
         if f"{key}_interval" in scores:
-            found[f"{score}_interval"] = scores[f"{key}_interval"]
+            found[f"{score.key}_interval"] = scores[f"{key}_interval"]
     return found
 
 
-def _cell(scores, score, form):
-    value, interval = scores[score], scores.get(f"{score}_interval")
+def _cell(scores, score):
+    value, interval = scores[score.key], scores.get(f"{score.key}_interval")
+    form = score.form
     if value is None:
         return "–"
     if not interval or interval["low"] is None:

@@ -46,6 +46,7 @@ HEAD_CT = Modality(
     noun="slice",
     one="CT slice",
     group_noun="patient",
+    in_series=True,
     pictures="slices of head CT",
     dicom_modalities=("CT",),
     procedure="CTUnspecifiedBodyRegion",

@@ -19,6 +19,7 @@ class Modality:
         one: What one is called where nothing else has said of which kind.
         several: What several are called, where another plural than the noun with an "s".
         group_noun: What the pictures that must not be divided among splits are of.
+        in_series: Whether pictures are parts of a series, so that each belongs to a study.
         pictures: What a model card calls them.
         dicom_modalities: Modality (0008,0060) of its files; none where they are no DICOM.
         procedure: Concept ID of CID 100 for the procedure in a report.
@@ -49,6 +50,7 @@ class Modality:
     one: str = "image"
     several: str = ""
     group_noun: str = "group"
+    in_series: bool = False
     pictures: str = "images"
     dicom_modalities: tuple[str, ...] = ()
     procedure: str = "ImagingProcedure"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training.average import as_markdown, average, main
@@ -95,7 +96,14 @@ def test_several_labels_per_image_are_averaged_too(tmp_path):
         scores | {"auroc_any": None, "log_loss": 0.4},
     ]
     runs = [
-        write_run(tmp_path / name, 0, [name], task="multilabel", slices=each)
+        write_run(
+            tmp_path / name,
+            0,
+            [name],
+            task="multilabel",
+            slices=each,
+            label_names=["any", "subdural"],
+        )
         for name, each in zip("ab", slices, strict=True)
     ]
     result = average(runs)
@@ -166,7 +174,8 @@ def test_scores_of_two_tasks_stand_under_their_names(tmp_path):
             0.5,
             [str(number)],
             model="dtvit_small",
-            task="dual_task",
+            task="dual_task",  # as earlier versions wrote it
+            label_names=list(HEMORRHAGE_AND_LOCATION.label_names),
             slices={"count": 1, "accuracy": 0.8, "log_loss": 1.0},
             hemorrhage=scores(0.9),
             location=location,

@@ -22,7 +22,7 @@ from training.statistics.finding_scores import (
     TYPE_COLUMN,
     subsets_of_findings,
 )
-from training.tasks.evaluation import SINGLE_LABEL, read_predictions
+from training.statistics.predictions import read_predictions
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +58,7 @@ def pairs_on_the_same_images(runs: list[Run]) -> list[Pair]:
     """
     pairs, firsts = [], []
     for run in runs:
-        if (
-            run.evaluation["task"] != SINGLE_LABEL
-            or len(run.evaluation["label_names"]) != 2
-        ):
+        if not run.task.positive_label:
             continue
         try:
             table = _table(run)
@@ -148,12 +145,12 @@ def _not_common(first: Run, other: Run, counts: list[int]) -> str:
 
 def _table(run: Run) -> pd.DataFrame:
     """The run's images by source id: patient, label and score of the second class, and findings."""
-    table, label_names = read_predictions(run.folder / PREDICTIONS_FILE)
+    table, _ = read_predictions(run.folder / PREDICTIONS_FILE)
     if table["source_id"].duplicated().any():
         raise ValueError("several of its images have the same source_id")
     renamed = {
-        f"label_{label_names[1]}": "label",
-        f"probability_{label_names[1]}": "score",
+        f"label_{run.task.positive_label}": "label",
+        f"probability_{run.task.positive_label}": "score",
     }
     kept = [column for column in (TYPE_COLUMN, SIZE_COLUMN) if column in table]
     table = table.rename(columns=renamed).set_index("source_id")

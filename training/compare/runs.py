@@ -14,9 +14,10 @@ from keras_medformers.modalities import get_modality
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training import train
-from training.average import SCORES
 from training.runs.config import CONFIG_FILE, Config, changed_settings
 from training.runs.resolve import only_what_applies
+from training.tasks.base import Task
+from training.tasks.tasks import task_of_evaluation
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +34,18 @@ class Run:
         folder: Its folder.
         config: Its `Config`.
         evaluation: Content of its `evaluation.json`.
+        task: What it has learned.
     """
 
     folder: Path
     config: Config
     evaluation: dict
+    task: Task
 
     @property
     def level(self) -> str:
         """Key of `evaluation` under which the scores over all images stand."""
-        return SCORES[self.evaluation["task"]][0]
+        return self.task.level
 
 
 def read_run(folder: str | Path) -> Run:
@@ -62,10 +65,11 @@ def read_run(folder: str | Path) -> Run:
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from error
-    evaluation.setdefault("task", "multilabel")
-    if evaluation["task"] not in SCORES:
-        raise UserError(f"{path} is of the unknown task {evaluation['task']!r}")
-    return Run(folder, config, evaluation)
+    try:
+        task = task_of_evaluation(evaluation, config.modality)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    return Run(folder, config, evaluation, task)
 
 
 def run_of_model(model: str, options: list[str]) -> Run:

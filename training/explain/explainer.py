@@ -20,7 +20,6 @@ from training.runs import network_input
 from training.runs.config import Config
 from training.runs.trained_model import load_model
 from training.tasks import tasks
-from training.tasks.evaluation import DUAL_TASK
 
 GRID_LAYERS = ("global_feature_map", "patch_embed")
 """Layers whose map, where a model has one, is read as tokens."""
@@ -120,7 +119,7 @@ class Explainer:
 
     def _classes(self, inputs):
         """The class to show; None for that of the highest logit, which of several tasks says nothing."""
-        if self.class_index is not None or self.config.task != DUAL_TASK:
+        if self.class_index is not None or len(self.task.spec.outputs) == 1:
             return self.class_index
         return self.task.answer(
             self.task.probabilities(self.model.predict_on_batch(inputs))

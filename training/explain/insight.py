@@ -21,8 +21,6 @@ from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
 from training.explain.batches import BATCH_SIZE, fitting_batch
 from training.explain.class_attention import Looked, look_at_classes
-from training.tasks.evaluation import DUAL_TASK, SINGLE_LABEL
-from training.tasks.two_tasks import LOCATION, columns_of
 
 OWN, PROJECTED = "as the backbone gives them", "after projection"
 
@@ -154,7 +152,7 @@ def look(model, bench, source, images=IMAGES, source_id=None, label=None):
     kept = {name: np.concatenate(batches) for name, batches in kept.items()}
 
     probabilities = bench.task.probabilities(kept["logits"])
-    shown, about = _shown(records, probabilities, bench.config, source_id, label)
+    shown, about = _shown(records, probabilities, bench.task, source_id, label)
     attention = [
         attention_of(encoder, kept[tokens][shown : shown + 1])[0]
         for tokens, encoder in looked_into.items()
@@ -187,23 +185,15 @@ def _stages(model):
     return stages
 
 
-def _shown(records, probabilities, config, source_id, label):
+def _shown(records, probabilities, task, source_id, label):
     """Places of the image to show and of the label it is about."""
     labels = np.array([each["labels"] for each in records])
     if label is not None:
         sure = np.full(labels.shape, -np.inf)
-        column = config.label_names.index(label)
+        column = task.label_names.index(label)
         sure[:, column] = probabilities[:, column]
-    elif config.task == SINGLE_LABEL:
-        sure = probabilities
-    elif config.task == DUAL_TASK:
-        sure = np.full(labels.shape, -np.inf)
-        location = columns_of(LOCATION)
-        sure[:, location] = (
-            probabilities[:, [location.start - 1]] * probabilities[:, location]
-        )
     else:
-        sure = np.where(np.arange(labels.shape[1]) == 0, probabilities, -np.inf)
+        sure = task.sureness(probabilities)
     if source_id is not None:
         return 0, int(np.where(labels[0] == 1, sure[0], sure[0] - 1).argmax())
     positive = np.where(labels == 1, sure, -np.inf)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_medformers.explain import encoder_similarity, encoders_of
 from keras_medformers.support.errors import UserError
-from training import figures, report
+from training import figures
 from training.explain import insight
 from training.explain.contact_sheet import contact_sheet, pair_of
 from training.explain.pictures import (
@@ -23,7 +23,8 @@ from training.runs.config import Config
 from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
-from training.tasks import evaluation
+from training.statistics.predictions import predictions_frame
+from training.tasks.tasks import task_of
 
 logger = logging.getLogger(__name__)
 
@@ -169,9 +170,7 @@ def _examples(seen, config):
     for key in ID_COLUMNS:
         if key.endswith("_id"):
             ids[key] = ids[key].str.decode("utf-8")
-    table = evaluation.predictions_frame(
-        ids, seen.labels, seen.probabilities, config.label_names
-    )
-    groups = report.choose_examples(table, config.label_names, task=config.task)
+    table = predictions_frame(ids, seen.labels, seen.probabilities, config.label_names)
+    groups = task_of(config).choose_examples(table)
     by_id = {each["source_id"].decode(): each for each in seen.records}
     return [by_id[name] for names in groups.values() for name in names]

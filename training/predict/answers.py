@@ -1,16 +1,27 @@
 """An image's outputs as findings: probabilities in a settled order, and the likeliest labels' names."""
 
-from training.predict.facts import DUAL_TASK, SINGLE_LABEL
-from training.tasks.two_tasks import CLASSES_OF_TASKS, HEMORRHAGE, LOCATION
+import numpy as np
+
+from keras_medformers.tasks import TaskSpec, spec_of_model
 
 
-def in_order(by_output: dict) -> dict:
-    """Outputs of several tasks in the tasks' order, whatever order the server sent them in."""
-    tasks = [task for task in CLASSES_OF_TASKS if task in by_output]
-    return {
-        name: by_output[name]
-        for name in [*tasks, *(n for n in by_output if n not in tasks)]
-    }
+def spec_of_answer(
+    probabilities: dict[str, dict[str, float]], task: str | None
+) -> TaskSpec:
+    """What the outputs say that an image was answered with.
+
+    Args:
+        probabilities: By output and label.
+        task: What the model was trained for; None where that is not known.
+    """
+    return spec_of_model(
+        task, {output: tuple(of_output) for output, of_output in probabilities.items()}
+    )
+
+
+def in_order(by_output: dict, spec: TaskSpec) -> dict:
+    """Outputs in their task's order, whatever order the server sent them in."""
+    return {output: by_output[output] for output in spec.outputs}
 
 
 def likeliest(
@@ -22,14 +33,18 @@ def likeliest(
         probabilities: By output and label.
         task: What the model was trained for; None where that is not known.
     """
-    best = {
-        output: max(of_output, key=of_output.get)
-        for output, of_output in probabilities.items()
-    }
-    if task == SINGLE_LABEL:
-        (label,) = best.values()
-        return {"class": label}
-    if task != DUAL_TASK:
+    spec = spec_of_answer(probabilities, task)
+    if not spec.exclusive:
         return {}
-    found = best[HEMORRHAGE] == CLASSES_OF_TASKS[HEMORRHAGE][1]
-    return best if found else best | {LOCATION: ""}
+    row = [
+        probabilities[output][label]
+        for output, labels in spec.outputs.items()
+        for label in labels
+    ]
+    best = {
+        output: spec.outputs[output][index[0]] if index[0] >= 0 else ""
+        for output, index in spec.answers(np.array([row])).items()
+    }
+    if len(best) == 1:
+        return {"class": next(iter(best.values()))}
+    return best

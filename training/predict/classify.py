@@ -15,7 +15,7 @@ from keras_medformers.serving.client.errors import (
     ServerError,
 )
 from keras_medformers.serving.client.model_client import ModelClient
-from training.predict.answers import in_order, likeliest
+from training.predict.answers import in_order, likeliest, spec_of_answer
 from training.predict.findings import SliceResult
 from training.predict.journal import Journal
 from training.predict.kinds import Image, Kind, Place
@@ -127,10 +127,8 @@ def _outcome(
     if isinstance(outputs, ServerError):
         return outputs
     try:
-        probabilities, maps = (
-            in_order(probabilities_by_label(outputs)),
-            heat_maps(outputs),
-        )
+        probabilities = probabilities_by_label(outputs)
+        maps = heat_maps(outputs)
     except ServerError as error:
         return error
     if maps is None and (overlays or keep_heat_maps):
@@ -138,13 +136,18 @@ def _outcome(
             f"the model gives no heat maps: its outputs are {', '.join(outputs)}",
             INTERNAL,
         )
+    spec = spec_of_answer(probabilities, task)
+    probabilities = in_order(probabilities, spec)
     columns = file.image.columns | likeliest(probabilities, task)
     if overlays:
         columns["overlay"] = "; ".join(
             overlays.write(file.path, file.image.pixels, probabilities, maps)
         )
     return SliceResult(
-        file.path, probabilities, columns, in_order(maps) if keep_heat_maps else None
+        file.path,
+        probabilities,
+        columns,
+        in_order(maps, spec) if keep_heat_maps else None,
     )
 
 

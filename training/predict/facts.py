@@ -7,15 +7,13 @@ from pathlib import Path
 from data_prep.datasets import patches_of
 from keras_medformers.modalities import get_modality
 from keras_medformers.support.errors import UserError
+from keras_medformers.tasks import task_name
 from training.predict.preparation import (
     Preparation,
     preparation_of_card,
     preparation_of_run,
 )
 from training.runs.config import Config
-
-SINGLE_LABEL, DUAL_TASK = "single_label", "dual_task"
-"""As in `training.tasks.evaluation`, which would bring all of Keras with it."""
 
 MODEL_CARD = Path("assets") / "model_card.json"
 
@@ -27,7 +25,7 @@ class Facts:
     Attributes:
         model: Name of its architecture.
         modality: What its images are.
-        task: What it was trained for, see `training.runs.config.Config`.
+        task: What it was trained for, one of `keras_medformers.tasks.TASK_NAMES`.
         input_size: Side of its input in pixels; None where any size goes.
         preparation: How files are read for it.
     """
@@ -70,7 +68,7 @@ def facts_of_export(version_dir: Path) -> Facts | None:
         return Facts(
             card["model"],
             card["modality"],
-            card["task"],
+            task_name(card["task"]),
             side,
             preparation_of_card(card),
         )

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_medformers.support.errors import UserError
-from training.predict.facts import DUAL_TASK, SINGLE_LABEL
+from training.predict.answers import spec_of_answer
 from training.predict.findings import SliceResult, StudyResult
 from training.predict.kinds import Place
-
-EXCLUSIVE_TASKS = (SINGLE_LABEL, DUAL_TASK)
-"""Tasks whose labels exclude each other; the first label of the first output is that of no finding."""
 
 MEAN = "mean"
 
@@ -51,9 +48,8 @@ def group_studies(
     for number, members in enumerate(by_study.values(), start=1):
         members.sort(key=lambda member: _in_series(member[0]))
         slices = [result for _, result in members]
-        probabilities = study_probabilities(
-            slices, slices_counted(rule), task in EXCLUSIVE_TASKS
-        )
+        exclusive = spec_of_answer(slices[0].probabilities, task).exclusive
+        probabilities = study_probabilities(slices, slices_counted(rule), exclusive)
         studies.append(StudyResult(f"study {number}", slices, probabilities, rule))
     return studies
 
@@ -74,7 +70,8 @@ def study_probabilities(
     Args:
         slices: At least one.
         count: How many slices decide; all, if there are fewer; None for all.
-        exclusive: Whether the labels exclude each other.
+        exclusive: Whether the labels exclude each other; then the first one of the first output is that of
+            no finding.
     """
     outputs = {
         output: list(of_output) for output, of_output in slices[0].probabilities.items()

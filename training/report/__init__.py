@@ -1,6 +1,8 @@
-"""A run folder's `report.html`: one page without outside resources, and its pictures as files."""
+"""A run folder's `report.html`: one page without outside resources, and its pictures as files.
 
-from training.report.examples import RIGHT, WRONG, choose_examples
+What it says of scores is the task's, see `training.tasks`.
+"""
+
 from training.report.run_folder import read_epochs, write_report
 
-__all__ = ["RIGHT", "WRONG", "choose_examples", "read_epochs", "write_report"]
+__all__ = ["read_epochs", "write_report"]

@@ -10,27 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from keras_medformers.support.whole_files import write_text
-from training.report.dual_task import dual_task_contents
 from training.report.frame import Run, render
-from training.report.multilabel import multilabel_contents
-from training.report.single_label import single_label_contents
 from training.runs.config import flat_values
-from training.tasks.evaluation import (
-    DUAL_TASK,
-    MULTILABEL,
-    SINGLE_LABEL,
-    read_predictions,
-)
-
-CONTENTS = {
-    MULTILABEL: multilabel_contents,
-    SINGLE_LABEL: single_label_contents,
-    DUAL_TASK: dual_task_contents,
-}
+from training.statistics.predictions import read_predictions
 
 
 def write_report(
     run_dir: str | Path,
+    task,
     images: Mapping[str, np.ndarray] | None = None,
     seen: Mapping[str, bytes] | None = None,
 ) -> Path:
@@ -38,9 +25,10 @@ def write_report(
 
     Args:
         run_dir: The run folder.
+        task: The run's `training.tasks.base.Task`.
         images: Pictures, uint8 of shape `(height, width, 3)`, by source id, for the sheet of
-            examples; take the ids from `choose_examples`. Without them the page has no such
-            sheet.
+            examples; take the ids from the task's `choose_examples`. Without them the page
+            has no such sheet.
         seen: PNG files of what the network sees, named as in `training.report.seen`, if it has any.
 
     Returns:
@@ -52,22 +40,16 @@ def write_report(
     """
     run_dir = Path(run_dir)
     predictions, label_names = read_predictions(_existing(run_dir / "predictions.csv"))
-    evaluation = _read_json(_existing(run_dir / "evaluation.json"))
     config_path = run_dir / "config.json"
-    task = evaluation.get("task", MULTILABEL)
-    if task not in CONTENTS:
-        raise ValueError(
-            f"{run_dir / 'evaluation.json'} is of the unknown task {task!r}"
-        )
     run = Run(
-        evaluation,
+        _read_json(_existing(run_dir / "evaluation.json")),
         predictions,
         label_names,
         read_epochs(_existing(run_dir / "metrics.jsonl")),
         flat_values(_read_json(config_path)) if config_path.is_file() else {},
         images or {},
     )
-    report = render(run, CONTENTS[task](run), seen or {})
+    report = render(run, task.contents(run), seen or {})
     (run_dir / "figures").mkdir(exist_ok=True)
     for name, png in report.pictures.items():
         (run_dir / "figures" / name).write_bytes(png)

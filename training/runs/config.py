@@ -8,6 +8,7 @@ import pathlib
 
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
+from keras_medformers.tasks import FORMER_NAMES
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -263,6 +264,8 @@ class Config:
                 if field.metadata["where"]
             }
             values = absent | values
+        if values.get("task") in FORMER_NAMES:
+            values = values | {"task": FORMER_NAMES[values["task"]]}
         return cls(
             **{
                 key: tuple(value) if isinstance(value, list) else value

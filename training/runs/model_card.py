@@ -14,12 +14,12 @@ from keras_medformers.layers import (
     ResizeAndCrop,
 )
 from keras_medformers.modalities import get_modality
+from keras_medformers.tasks import MULTILABEL, task_name
 from training.predict.preparation import preparation_of_run
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.network_input import crop_fraction
 from training.runs.resolve import only_what_applies
 from training.runs.summary import notes
-from training.tasks.evaluation import MULTILABEL
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -130,7 +130,7 @@ def metrics_of(evaluation):
     }
     return {
         "split": evaluation["split"],
-        "task": evaluation.get("task", MULTILABEL),
+        "task": task_name(evaluation.get("task", MULTILABEL)),
         **{key: found for key, found in scores.items() if found},
         "constant_prevalence_score": evaluation["constant_prevalence_score"],
     }

@@ -12,8 +12,7 @@ from keras_medformers.registry import list_tasks, model_entry
 from keras_medformers.support.errors import UserError
 from training.runs.chosen_backbones import backbones_of, weights_of_backbones
 from training.runs.config import Config, setting_of
-
-MULTILABEL = "multilabel"
+from training.tasks.tasks import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,9 +141,9 @@ def _unless(name, *values):
 def _labels_exclude_each_other(config):
     if list_tasks(config.model):
         return "a model of several tasks has task_weights"
-    if config.task in (None, MULTILABEL):
+    if config.task is None:
         return ""
-    return f"an image has exactly one of {', '.join(config.label_names)}"
+    return TASKS[config.task].why_no_label_weights(config.label_names)
 
 
 def _one_task(config):

@@ -36,8 +36,8 @@ from training.runs.resolve import only_what_applies
 from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
-from training.tasks import evaluation
-from training.tasks.tasks import TASKS, task_name
+from training.statistics.predictions import predictions_frame, write_evaluation
+from training.tasks.tasks import task_of_records
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +57,12 @@ def with_facts_of_records(config):
             f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
             "name another folder by --records"
         )
-    task = task_name(config.model, info)
-    label_names, weights = TASKS[task].label_names_of(info), config.label_weights
-    if not weights and task == evaluation.MULTILABEL:
-        weights = (1.0,) * len(label_names)
+    task = task_of_records(config.model, info)
     return dataclasses.replace(
         config,
-        label_names=label_names,
-        label_weights=weights,
-        task=task,
+        label_names=task.label_names_of(info),
+        label_weights=task.weights_of_labels(config.label_weights),
+        task=task.name,
         modality=info.modality,
         treatment=info.config.get("treatment"),
         input_size=_height_of_records(config, info)
@@ -283,20 +280,18 @@ def evaluate(run_dir, split="test", records=None):
             notes=notes(config),
         ),
     }
-    predictions = evaluation.predictions_frame(
-        ids, labels, probabilities, config.label_names
-    )
+    predictions = predictions_frame(ids, labels, probabilities, config.label_names)
     with whole_file(pathlib.Path(run_dir) / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
-    evaluation.write_evaluation(run_dir, result)
-    examples = report.choose_examples(predictions, config.label_names, task=config.task)
+    write_evaluation(run_dir, result)
+    examples = bench.task.choose_examples(predictions)
     shown = {name for ids in examples.values() for name in ids}
     seen = report_pictures(model, bench, source, split)
     to_picture = get_modality(config.modality).to_picture
     images = {
         name: to_picture(image) for name, image in stored_images(source, shown).items()
     }
-    report.write_report(run_dir, images, seen)
+    report.write_report(run_dir, bench.task, images, seen)
     return result
 
 

@@ -66,17 +66,7 @@ class Workbench:
                 f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
                 f"{self.info.records_dir} are; choose another --model"
             )
-        if config.task == "single_label" and config.label_weights:
-            raise UserError(
-                f"expected no label weights, since an image has exactly one of {names}; "
-                f"received label_weights={list(config.label_weights)}"
-            )
-        if config.task == "multilabel" and len(config.label_weights) != len(found):
-            raise UserError(
-                f"expected one label weight for each of {names}, "
-                f"received label_weights={list(config.label_weights)}"
-            )
-        self._check_task_weights()
+        self.task.check_weights(config.label_weights, config.task_weights)
         fitting = get_modality(config.modality).augmentations
         if config.augmentation not in fitting:
             raise UserError(
@@ -87,26 +77,6 @@ class Workbench:
             raise UserError(
                 "expected feature_copies=0 with augmentation='crop', which is drawn anew in every epoch; "
                 f"received feature_copies={config.feature_copies}"
-            )
-
-    def _check_task_weights(self):
-        config, tasks = (
-            self.config,
-            keras_medformers.registry.list_tasks(self.config.model),
-        )
-        if tasks and config.label_weights:
-            raise UserError(
-                "expected no label weights for a model of several tasks, which task_weights weighs; "
-                f"received label_weights={list(config.label_weights)}"
-            )
-        if len(config.task_weights) not in (0, len(tasks)):
-            expected = (
-                f"a weight for each of {', '.join(tasks)}"
-                if tasks
-                else "none for a model of one task"
-            )
-            raise UserError(
-                f"expected task_weights: {expected}, received {list(config.task_weights)}"
             )
 
     @property

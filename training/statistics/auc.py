@@ -109,6 +109,47 @@ def auc_with_interval(
     )[ALL]
 
 
+def mean_auc_with_interval(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    patient_ids: Sequence | None = None,
+    **options,
+) -> dict:
+    """The mean of several labels' areas, of those that have positives and negatives.
+
+    Args:
+        labels: 0 or 1, shape `(n, labels)`.
+        scores: The higher the more probably positive, same shape.
+        patient_ids: As in `auc_with_interval`.
+        **options: As in `auc_with_interval`.
+
+    Returns:
+        `auc` and `auc_interval`, both None if no label has positives and negatives, with
+        the reason under `undefined`. In a draw, labels without either do not count.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    positives = labels.sum(axis=0)
+    columns = np.flatnonzero((positives > 0) & (positives < len(labels)))
+    if not len(columns):
+        reason = "no label has positives and negatives"
+        return {"auc": None, "auc_interval": None, "undefined": {"auc": reason}}
+    rankings = [Ranking.of(labels[:, i], scores[:, i]) for i in columns]
+
+    def drawn(weights: np.ndarray) -> dict:
+        areas = np.stack(
+            [
+                ranking.areas(weights, np.ones((len(ranking.positives), 1)))[:, 0]
+                for ranking in rankings
+            ]
+        )
+        known = np.isfinite(areas)
+        with np.errstate(invalid="ignore"):
+            return {"auc": np.where(known, areas, 0).sum(axis=0) / known.sum(axis=0)}
+
+    values, intervals = _draw(drawn, len(labels), patient_ids, options)
+    return _value("auc", values["auc"], intervals["auc"]) | {"undefined": {}}
+
+
 def aucs_of_subsets(
     labels: np.ndarray,
     scores: np.ndarray,

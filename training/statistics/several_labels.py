@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from training.statistics.auc import auc_with_interval
+from training.statistics.auc import mean_auc_with_interval
 from training.statistics.bootstrap import DRAWS, log_loss_interval
 from training.statistics.prevalence import (
     LABEL_WEIGHTS,
@@ -26,25 +26,28 @@ def multilabel_metrics(
     patient_ids: Sequence | None = None,
     draws: int = DRAWS,
     seed: int = 0,
+    main_label: str | None = None,
 ) -> dict:
     """Scores predictions of several labels at once.
 
     Args:
         labels: 0 or 1, shape `(n, labels)`.
         probabilities: Predicted probabilities, same shape.
-        label_names: Names of the columns; the first is the one whose AUROC gets an interval ("any").
+        label_names: Names of the columns.
         label_weights: One weight per label.
         threshold: A probability at or above it counts as a positive prediction.
         patient_ids: The patient of each row, for intervals by resampling patients; rows are resampled if not
             given.
         draws: Bootstrap draws.
         seed: Seed of the bootstrap.
+        main_label: The label whose AUROC stands for all of them, such as "any"; their mean does if not given.
 
     Returns:
         A dict that `json.dumps(..., allow_nan=False)` takes: `count`, `patients` (None if not known),
         `threshold`, `log_loss` (weighted), `log_loss_interval`, `accuracy` (mean over labels),
         `weighted_accuracy` (by the label weights), `recall` (mean over the labels that have positives; the
-        paper's table 3), `auroc_any`, `auroc_any_interval`, and `labels`: per name `positives`, `log_loss`,
+        paper's table 3), `auroc` (mean over the labels that have one; of a main label `auroc_<name>`) with
+        its interval, and `labels`: per name `positives`, `log_loss`,
         `accuracy`, `recall`, `precision`, `specificity`, `f1`, `auroc`, `average_precision`, `confusion`. A
         score that cannot be had is None, and its reason stands under `undefined`, at the same level.
 
@@ -71,20 +74,28 @@ def multilabel_metrics(
         for scores in per_label.values()
         if scores["recall"] is not None
     ]
-    first = per_label[label_names[0]]
     undefined = {}
     if not recalls:
         undefined["recall"] = "no label has positives"
-    if first["auroc"] is None:
-        undefined["auroc_any"] = undefined["auroc_any_interval"] = first["undefined"][
-            "auroc"
-        ]
-        any_interval = None
-    else:
-        area = auc_with_interval(
-            labels[:, 0], probabilities[:, 0], patient_ids, draws=draws, seed=seed
-        )
-        any_interval = area["auc_interval"]
+
+    area_key, counted = "auroc", list(label_names)
+    if main_label is not None:
+        area_key, counted = f"auroc_{main_label}", [main_label]
+    areas = [per_label[name]["auroc"] for name in counted]
+    areas = [area for area in areas if area is not None]
+    columns = [list(label_names).index(name) for name in counted]
+    interval = mean_auc_with_interval(
+        labels[:, columns],
+        probabilities[:, columns],
+        patient_ids,
+        draws=draws,
+        seed=seed,
+    )["auc_interval"]
+    if not areas:
+        reasons = {per_label[name]["undefined"]["auroc"] for name in counted}
+        reason = reasons.pop() if len(reasons) == 1 else "no label has both classes"
+        undefined[area_key] = undefined[f"{area_key}_interval"] = reason
+
     return {
         "count": len(labels),
         "patients": None if patient_ids is None else len(set(patient_ids)),
@@ -96,8 +107,8 @@ def multilabel_metrics(
         "accuracy": float(np.mean(accuracies)),
         "weighted_accuracy": float(np.average(accuracies, weights=weights)),
         "recall": float(np.mean(recalls)) if recalls else None,
-        "auroc_any": first["auroc"],
-        "auroc_any_interval": any_interval,
+        area_key: float(np.mean(areas)) if areas else None,
+        f"{area_key}_interval": interval,
         "labels": per_label,
         "undefined": undefined,
     }

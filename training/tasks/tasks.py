@@ -1,191 +1,53 @@
-"""What a model can be trained for, and what follows: loss, probabilities, scores, the best epoch.
+"""The tasks by name, and which one a run, a folder of records or an evaluation is of."""
 
-`"multilabel"`: any number of labels per image, each with a probability of its own. `"single_label"`: an
-image has exactly one of the labels. `"dual_task"`: hemorrhage or not, and where.
-"""
-
-import keras
-import numpy as np
+from collections.abc import Mapping
 
 from keras_medformers import registry
-from keras_medformers.modalities import get_modality
-from training.statistics.exclusive_classes import single_label_metrics
-from training.statistics.several_labels import multilabel_metrics
-from training.tasks import evaluation
-from training.tasks.dual_task import DualTask
-from training.tasks.losses import WeightedLogLoss, WeightedMultiLabelLogLoss
+from keras_medformers.tasks import MULTI_TASK, MULTILABEL, SINGLE_LABEL, task_name
+from training.tasks.base import Task
+from training.tasks.multi_task import MultiTask
+from training.tasks.multilabel import MultiLabel
+from training.tasks.single_label import SingleLabel
+from training.tasks.words import words_of_evaluation
 
-
-class _OneOutput:
-    """What tasks have in common whose model gives one logit per label of the records.
-
-    Args:
-        config: The run's `Config`.
-    """
-
-    def __init__(self, config):
-        self.label_names = self.stored_labels = self.exported_labels = (
-            config.label_names
-        )
-        self.num_classes = len(config.label_names)
-
-    @staticmethod
-    def label_names_of(info):
-        """Names of the labels that a network learns from records."""
-        return tuple(info.label_names)
-
-    def labels(self, record):
-        """The labels of a parsed record."""
-        return record["labels"]
-
-    def with_one_output(self, model):
-        """The model as it is."""
-        return model
-
-    def answer(self, probabilities):
-        """Index of the likeliest label of each image."""
-        return np.argmax(probabilities, axis=-1)
-
-    def answers_by_task(self, probabilities):
-        """The like, by the name of the only task."""
-        return {"label": self.answer(probabilities)}
-
-    def prevalence(self, info, split="train"):
-        """Share of images with each label, an array."""
-        positives = info.positives(split)
-        return np.array([positives[name] for name in self.label_names]) / info.count(
-            split
-        )
-
-
-class MultiLabel(_OneOutput):
-    """Sigmoids under the weighted log loss; the best epoch has the lowest log loss on validation.
-
-    Args:
-        config: The run's `Config`.
-    """
-
-    activation = "sigmoid"
-    monitor = "val_log_loss"
-    higher_is_better = False
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.label_weights = config.label_weights
-
-    def loss(self):
-        return WeightedMultiLabelLogLoss(self.label_weights)
-
-    def metrics(self):
-        return [WeightedLogLoss(self.label_weights)]
-
-    def probabilities(self, logits):
-        return 1.0 / (1.0 + np.exp(-np.asarray(logits, "float64")))
-
-    def first_bias(self, prevalence, count):
-        """Log odds of each label's share among `count` images: where training starts, not at one half."""
-        share = np.clip(prevalence, 0.5 / count, 1 - 0.5 / count)
-        return np.log(share / (1 - share))
-
-    def validation_scores(self, labels, probabilities):
-        """Scores of an epoch by name; None where one cannot be had."""
-        scores = multilabel_metrics(
-            labels, probabilities, self.label_names, self.label_weights, draws=1
-        )
-        named = {
-            key: scores[key]
-            for key in ("log_loss", "accuracy", "weighted_accuracy", "recall")
-        }
-        for label, of_label in scores["labels"].items():
-            named.update(
-                {
-                    f"{key}_{label}": of_label[key]
-                    for key in ("auroc", "accuracy", "recall")
-                }
-            )
-        return named
-
-    def evaluate(self, labels, probabilities, ids, train_prevalence, **about):
-        """The content of `evaluation.json`."""
-        return evaluation.evaluate_predictions(
-            labels,
-            probabilities,
-            ids,
-            self.label_names,
-            train_prevalence,
-            label_weights=self.label_weights,
-            **about,
-        )
-
-
-class SingleLabel(_OneOutput):
-    """A softmax under the cross-entropy; the best epoch has the highest accuracy on validation.
-
-    Of mammograms, few of which are malignant, it has the largest area under the ROC curve (AUC).
-
-    Args:
-        config: The run's `Config`.
-
-    Reference:
-        HiFuse, section 4.3, equation (10); the best epoch is chosen as its published code does.
-        HCT, section 3, whose score is the AUC.
-    """
-
-    activation = "softmax"
-    higher_is_better = True
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.ranks = get_modality(config.modality).few_positive
-        self.monitor = "val_auc" if self.ranks else "val_accuracy"
-
-    def loss(self):
-        return keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float32")
-
-    def metrics(self):
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-
-    def probabilities(self, logits):
-        logits = np.asarray(logits, "float64")
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
-
-    def first_bias(self, prevalence, count):
-        """None: training starts where the model's own initialisation puts it."""
-        return None
-
-    def validation_scores(self, labels, probabilities):
-        """Scores of an epoch by name; F1, precision and recall are means over the classes."""
-        scores = single_label_metrics(labels, probabilities, self.label_names, draws=1)
-        named = {
-            key: scores[key]
-            for key in ("log_loss", "accuracy", "f1", "precision", "recall")
-        }
-        if self.ranks:
-            named["auc"] = scores["labels"][self.label_names[-1]]["auroc"]
-        return named
-
-    def evaluate(self, labels, probabilities, ids, train_prevalence, **about):
-        """The content of `evaluation.json`."""
-        return evaluation.evaluate_single_label(
-            labels, probabilities, ids, self.label_names, train_prevalence, **about
-        )
-
-
-TASKS = {
-    evaluation.MULTILABEL: MultiLabel,
-    evaluation.SINGLE_LABEL: SingleLabel,
-    evaluation.DUAL_TASK: DualTask,
+TASKS: dict[str, type[Task]] = {
+    MULTILABEL: MultiLabel,
+    SINGLE_LABEL: SingleLabel,
+    MULTI_TASK: MultiTask,
 }
 
 
-def task_name(model, info):
-    """Name of the task of a model, by its name, on records with this `DatasetInfo`."""
+def task_of(config) -> Task:
+    """The task of a run.
+
+    Raises:
+        UserError: If the run's model cannot learn it.
+    """
+    return TASKS[config.task].of_run(config)
+
+
+def task_of_records(model: str, info) -> Task:
+    """The task of a model, by its name, on records with this `DatasetInfo`.
+
+    Raises:
+        UserError: If the model has outputs that nobody has registered.
+    """
     if registry.list_tasks(model):
-        return evaluation.DUAL_TASK
-    return evaluation.SINGLE_LABEL if info.exclusive_labels else evaluation.MULTILABEL
+        return MultiTask.of_model(model)
+    kind = SingleLabel if info.exclusive_labels else MultiLabel
+    return kind(info.label_names)
 
 
-def task_of(config):
-    """The task of a run."""
-    return TASKS[config.task](config)
+def task_of_evaluation(evaluation: Mapping, modality: str | None = None) -> Task:
+    """The task of a content of `evaluation.json`.
+
+    Args:
+        evaluation: The content; of the first versions, which knew one task, it names none.
+        modality: The run's, where it is known.
+
+    Raises:
+        ValueError: If the task is not known.
+    """
+    name = task_name(evaluation.get("task", MULTILABEL))
+    words = words_of_evaluation(evaluation, modality)
+    return TASKS[name].of_evaluation(evaluation, words)

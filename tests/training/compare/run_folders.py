@@ -8,14 +8,16 @@ from data_prep.labels import (
     MAMMOGRAM_LABELS,
     SKIN_LESION_LABELS,
 )
+from training.papers.scopeformer import RSNA_LABEL_WEIGHTS
 from training.runs.config import Config
-from training.tasks.evaluation import (
+from training.statistics.predictions import (
     ID_COLUMNS,
-    evaluate_predictions,
-    evaluate_single_label,
     predictions_frame,
     write_evaluation,
 )
+from training.tasks.multilabel import MultiLabel
+from training.tasks.single_label import SingleLabel
+from training.tasks.words import words_of
 
 COUNT = 40
 PHANTOM_NOTES = (
@@ -39,12 +41,12 @@ def write_slice_run(
         | settings
     )
     random = np.random.default_rng(seed)
+    task = MultiLabel(HEMORRHAGE_LABELS, RSNA_LABEL_WEIGHTS, words_of("ct"))
     labels = random.random((COUNT, len(HEMORRHAGE_LABELS))) < 0.5
-    evaluation = evaluate_predictions(
+    evaluation = task.evaluate(
         labels.astype(int),
         (labels + random.random(labels.shape)) / 2,
         _ids(),
-        HEMORRHAGE_LABELS,
         [0.5] * len(HEMORRHAGE_LABELS),
         dataset=settings["dataset"],
         notes=notes,
@@ -68,11 +70,10 @@ def write_picture_run(folder, model, **settings):
     probabilities = (np.eye(len(SKIN_LESION_LABELS))[classes] + 1) / (
         len(SKIN_LESION_LABELS) + 1
     )
-    evaluation = evaluate_single_label(
+    evaluation = SingleLabel(SKIN_LESION_LABELS).evaluate(
         classes,
         probabilities,
         _ids(),
-        SKIN_LESION_LABELS,
         [1 / 7] * 7,
         dataset=settings["dataset"],
         draws=20,
@@ -101,11 +102,10 @@ def write_mammogram_run(
         ids["extra_finding_size"] = np.where(labels, 60 + 7 * np.arange(count), -1)
     score = 1 / (1 + np.exp(-np.random.default_rng(seed).normal(labels, noise)))
     probabilities = np.stack([1 - score, score], axis=1)
-    evaluation = evaluate_single_label(
+    evaluation = SingleLabel(MAMMOGRAM_LABELS).evaluate(
         labels,
         probabilities,
         ids,
-        MAMMOGRAM_LABELS,
         [0.5, 0.5],
         dataset=settings["dataset"],
         draws=20,

@@ -13,7 +13,7 @@ from training.compare.differences import (
 )
 from training.compare.runs import read_run
 from training.compare.tables import compare
-from training.tasks.evaluation import read_predictions
+from training.statistics.predictions import read_predictions
 
 
 def area_of(folder):

@@ -26,8 +26,6 @@ from data_prep.records.build_config import BuildConfig
 from keras_medformers.serving.client import client
 from keras_medformers.support import command_line
 from training.predict import __main__ as program
-from training.predict import facts
-from training.tasks import evaluation
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +67,6 @@ def slices_of(folder):
 
 def test_words_that_stand_for_themselves():
     assert program.PROTOCOLS == client.PROTOCOLS
-    assert (facts.SINGLE_LABEL, facts.DUAL_TASK) == (
-        evaluation.SINGLE_LABEL,
-        evaluation.DUAL_TASK,
-    )
 
 
 def test_an_export_alone(tiny_exports, folder, tmp_path, caplog):

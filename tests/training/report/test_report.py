@@ -11,15 +11,19 @@ import pytest
 from html_page import Page
 from PIL import Image
 
-from training.report import RIGHT, WRONG, choose_examples, read_epochs, write_report
-from training.tasks.evaluation import (
-    evaluate_predictions,
+from training.report import read_epochs, write_report
+from training.statistics.predictions import (
     predictions_frame,
     read_predictions,
     write_evaluation,
 )
+from training.tasks.examples import RIGHT, WRONG
+from training.tasks.multilabel import MultiLabel
+from training.tasks.tasks import task_of_evaluation
+from training.tasks.words import words_of
 
 NAMES = ("any", "epidural", "<b>sub</b>dural")
+TASK = MultiLabel(NAMES, (2, 1, 1), words_of("ct"))
 
 
 @pytest.fixture
@@ -40,14 +44,12 @@ def run_dir(tmp_path):
     predictions_frame(ids, labels, probabilities, NAMES).to_csv(
         tmp_path / "predictions.csv", index=False
     )
-    evaluation = evaluate_predictions(
+    evaluation = TASK.evaluate(
         labels,
         probabilities,
         ids,
-        NAMES,
         [0.4, 0.1, 0.4],
         dataset="phantom<script>alert(1)</script>",
-        label_weights=(2, 1, 1),
         notes=["trained on phantoms", "untrained backbones & heads"],
         draws=20,
     )
@@ -68,15 +70,15 @@ def run_dir(tmp_path):
 
 @pytest.fixture
 def slices_hu(run_dir):
-    table, names = read_predictions(run_dir / "predictions.csv")
+    table, _ = read_predictions(run_dir / "predictions.csv")
     chosen = [
-        source_id for ids in choose_examples(table, names).values() for source_id in ids
+        source_id for ids in TASK.choose_examples(table).values() for source_id in ids
     ]
     return {source_id: np.full((32, 32, 1), 40, "int16") for source_id in chosen}
 
 
 def test_page_is_whole_and_stands_alone(run_dir, slices_hu):
-    path = write_report(run_dir, slices_hu)
+    path = write_report(run_dir, TASK, slices_hu)
     assert path == run_dir / "report.html"
     html = path.read_text()
     page = Page(html)
@@ -98,7 +100,7 @@ def test_page_is_whole_and_stands_alone(run_dir, slices_hu):
 
 
 def test_text_is_escaped(run_dir):
-    page = Page(write_report(run_dir).read_text())
+    page = Page(write_report(run_dir, TASK).read_text())
     assert not {"script", "i"} & set(page.tags)
     for text in (
         "phantom<script>alert(1)</script>",
@@ -110,7 +112,7 @@ def test_text_is_escaped(run_dir):
 
 
 def test_page_says_what_it_is_about(run_dir):
-    html = write_report(run_dir).read_text()
+    html = write_report(run_dir, TASK).read_text()
     title = re.search("<title>(.*)</title>", html)[1]
     heading = re.search("<h1>(.*)</h1>", html)[1]
     for text in (title, heading):
@@ -134,16 +136,21 @@ def test_page_says_what_it_is_about(run_dir):
 
 
 def test_without_slices_there_is_no_sheet(run_dir):
-    page = Page(write_report(run_dir).read_text())
+    page = Page(write_report(run_dir, TASK).read_text())
     assert page.tags.count("img") == 4 and "Examples" not in page.text
 
 
 def test_pictures_of_the_inside_have_a_section(run_dir):
-    png = write_report(run_dir).with_name("figures").joinpath("roc.png").read_bytes()
+    png = (
+        write_report(run_dir, TASK)
+        .with_name("figures")
+        .joinpath("roc.png")
+        .read_bytes()
+    )
     assert "What the network sees" not in (run_dir / "report.html").read_text()
     page = Page(
         write_report(
-            run_dir, seen={"similarity.png": png, "attention_last.png": png}
+            run_dir, TASK, seen={"similarity.png": png, "attention_last.png": png}
         ).read_text()
     )
     assert page.tags.count("img") == 6 and "What the network sees" in page.text
@@ -157,7 +164,7 @@ def test_pictures_of_the_inside_have_a_section(run_dir):
 def test_says_above_when_the_model_is_worse_than_a_constant(run_dir):
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     write_evaluation(run_dir, {**evaluation, "improvement": -0.25})
-    assert "25.0% above" in write_report(run_dir).read_text()
+    assert "25.0% above" in write_report(run_dir, TASK).read_text()
 
 
 def test_last_row_of_an_epoch_counts(run_dir):
@@ -170,23 +177,23 @@ def test_last_row_of_an_epoch_counts(run_dir):
 def test_missing_file_is_named(run_dir, name):
     (run_dir / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        write_report(run_dir)
+        write_report(run_dir, TASK)
 
 
 def test_damaged_line_is_named(run_dir):
     (run_dir / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo')
     with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2,"):
-        write_report(run_dir)
+        write_report(run_dir, TASK)
 
 
 def test_an_evaluation_without_task_is_of_several_labels(run_dir):
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     assert evaluation.pop("task") == "multilabel"
-    write_evaluation(run_dir, evaluation)
-    assert "Per study" in write_report(run_dir).read_text()
-    write_evaluation(run_dir, {**evaluation, "task": "regression"})
+    task = task_of_evaluation(evaluation)
+    assert isinstance(task, MultiLabel) and task.words == words_of("ct")
+    assert "Per study" in write_report(run_dir, task).read_text()
     with pytest.raises(ValueError, match="unknown task 'regression'"):
-        write_report(run_dir)
+        task_of_evaluation({**evaluation, "task": "regression"})
 
 
 def test_examples_are_the_most_confident_one_per_study():
@@ -198,8 +205,8 @@ def test_examples_are_the_most_confident_one_per_study():
             "probability_any": [0.99, 0.98, 0.6, 0.05, 0.3, 0.1, 0.8, 0.4],
         }
     )
-    groups = choose_examples(table, ["any"], per_group=2)
+    groups = MultiLabel(["any"]).choose_examples(table, per_group=2)
     assert groups == {RIGHT: ["a", "d"], WRONG: ["f", "g"]}
-    groups = choose_examples(table, ["any"], per_group=4)
+    groups = MultiLabel(["any"]).choose_examples(table, per_group=4)
     assert groups == {RIGHT: ["a", "c", "d", "e"], WRONG: ["f", "h", "g"]}
-    assert choose_examples(table[:1], ["any"]) == {RIGHT: ["a"], WRONG: []}
+    assert MultiLabel(["any"]).choose_examples(table[:1]) == {RIGHT: ["a"], WRONG: []}

@@ -10,14 +10,14 @@ import pytest
 from html_page import Page
 
 from training import figures
-from training.report import RIGHT, WRONG, choose_examples, write_report
-from training.tasks.evaluation import (
-    SINGLE_LABEL,
-    evaluate_single_label,
+from training.report import write_report
+from training.statistics.predictions import (
     predictions_frame,
     read_predictions,
     write_evaluation,
 )
+from training.tasks.examples import RIGHT, WRONG
+from training.tasks.single_label import SingleLabel
 
 NAMES = ("MEL", "NV", "<i>BCC</i>", "DF")
 
@@ -43,11 +43,10 @@ def run_dir(tmp_path):
     predictions_frame(ids, labels, probabilities, NAMES).to_csv(
         tmp_path / "predictions.csv", index=False
     )
-    evaluation = evaluate_single_label(
+    evaluation = SingleLabel(NAMES).evaluate(
         labels,
         probabilities,
         ids,
-        NAMES,
         [0.3, 0.5, 0.1, 0.1],
         dataset="skin<script>",
         notes=["trained on phantoms"],
@@ -78,15 +77,15 @@ def run_dir(tmp_path):
 
 
 def test_page_is_whole_and_shows_all_pictures(run_dir):
-    table, names = read_predictions(run_dir / "predictions.csv")
-    chosen = choose_examples(table, names, task=SINGLE_LABEL)
+    table, _ = read_predictions(run_dir / "predictions.csv")
+    chosen = SingleLabel(NAMES).choose_examples(table)
     photographs = {
         source_id: np.full((20 + 7 * i, 40, 3), 20 * i % 256, "uint8")
         for i, source_id in enumerate(
             source_id for ids in chosen.values() for source_id in ids
         )
     }
-    page = Page(write_report(run_dir, photographs).read_text())
+    page = Page(write_report(run_dir, SingleLabel(NAMES), photographs).read_text())
     assert not {"script", "i", "link"} & set(page.tags)
     assert "skin<script>" in page.text and "<i>BCC</i>" in page.text
     written = sorted(path.name for path in (run_dir / "figures").iterdir())
@@ -106,7 +105,7 @@ def test_page_is_whole_and_shows_all_pictures(run_dir):
 
 
 def test_page_has_the_scores_with_their_intervals(run_dir):
-    html = write_report(run_dir).read_text()
+    html = write_report(run_dir, SingleLabel(NAMES)).read_text()
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     scores = evaluation["images"]
     for key in ("accuracy", "f1", "precision", "recall"):
@@ -137,7 +136,10 @@ def test_page_has_the_scores_with_their_intervals(run_dir):
 def test_page_says_when_the_majority_is_not_beaten(run_dir):
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     write_evaluation(run_dir, {**evaluation, "beats_majority": False})
-    assert "not wholly above it" in Page(write_report(run_dir).read_text()).text
+    assert (
+        "not wholly above it"
+        in Page(write_report(run_dir, SingleLabel(NAMES)).read_text()).text
+    )
 
 
 def test_two_classes_have_one_curve(run_dir):
@@ -158,9 +160,11 @@ def test_two_classes_have_one_curve(run_dir):
     about = {"dataset": "covid19_ct", "draws": 20}
     write_evaluation(
         run_dir,
-        evaluate_single_label(labels, probabilities, ids, names, [0.5, 0.5], **about),
+        SingleLabel(names).evaluate(labels, probabilities, ids, [0.5, 0.5], **about),
     )
-    assert "4 images." in Page(write_report(run_dir).read_text()).text
+    assert (
+        "4 images." in Page(write_report(run_dir, SingleLabel(names)).read_text()).text
+    )
     curve = figures.to_png(
         figures.roc_curves(labels[:, 1:], probabilities[:, 1:], ["COVID"])
     )
@@ -181,16 +185,16 @@ def test_examples_take_the_true_classes_in_turn():
     for i, name in enumerate(NAMES[:3]):
         table[f"label_{name}"] = (np.array(true) == i).astype(int)
         table[f"probability_{name}"] = probabilities[:, i]
-    groups = choose_examples(table, NAMES[:3], per_group=3, task=SINGLE_LABEL)
+    groups = SingleLabel(NAMES[:3]).choose_examples(table, per_group=3)
     assert groups == {RIGHT: ["d", "a", "f"], WRONG: ["h", "g", "i"]}
-    groups = choose_examples(table, NAMES[:3], per_group=4, task=SINGLE_LABEL)
+    groups = SingleLabel(NAMES[:3]).choose_examples(table, per_group=4)
     assert groups[RIGHT] == [
         "d",
         "a",
         "c",
         "f",
     ]  # b is of a's lesion, and c is surer than e
-    assert choose_examples(table[:1], NAMES[:3], task=SINGLE_LABEL) == {
+    assert SingleLabel(NAMES[:3]).choose_examples(table[:1]) == {
         RIGHT: ["a"],
         WRONG: [],
     }

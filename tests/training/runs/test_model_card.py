@@ -13,7 +13,8 @@ from data_prep.records.schema import DatasetInfo
 from training.export import serve_commands
 from training.runs.config import Config
 from training.runs.model_card import describe_preprocessing, make_model_card, metrics_of
-from training.tasks.evaluation import ID_COLUMNS, evaluate_predictions, write_evaluation
+from training.statistics.predictions import ID_COLUMNS, write_evaluation
+from training.tasks.tasks import task_of
 
 
 @pytest.fixture
@@ -31,10 +32,9 @@ def evaluation(config):
     ids = pd.DataFrame(
         {name: [f"secret-{name}-{i // 2}" for i in range(20)] for name in ID_COLUMNS}
     )
-    return evaluate_predictions(
-        labels, random.uniform(size=labels.shape), ids, config.label_names, [0.5] * labels.shape[1],
-        label_weights=config.label_weights, dataset=config.dataset, records=config.records,
-        notes=["of random numbers"],
+    return task_of(config).evaluate(
+        labels, random.uniform(size=labels.shape), ids, [0.5] * labels.shape[1],
+        dataset=config.dataset, records=config.records, notes=["of random numbers"],
     )  # fmt: skip
 
 

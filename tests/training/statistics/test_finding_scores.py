@@ -17,12 +17,12 @@ from training.statistics.finding_scores import (
     area_scores,
     subsets_of_findings,
 )
-from training.tasks.evaluation import (
-    evaluate_single_label,
+from training.statistics.predictions import (
     predictions_frame,
     read_predictions,
     write_evaluation,
 )
+from training.tasks.single_label import SingleLabel
 
 COUNT = 240
 
@@ -123,11 +123,10 @@ def evaluated_run(images, tmp_path):
     predictions_frame(ids, one_hot, probabilities, MAMMOGRAM_LABELS).to_csv(
         tmp_path / "predictions.csv", index=False
     )
-    evaluation = evaluate_single_label(
+    evaluation = SingleLabel(MAMMOGRAM_LABELS).evaluate(
         one_hot,
         probabilities,
         ids,
-        MAMMOGRAM_LABELS,
         [0.75, 0.25],
         dataset="mammography",
         draws=20,
@@ -156,7 +155,9 @@ def test_evaluation_and_predictions_keep_what_is_known_of_findings(run_dir, imag
 def test_report_has_the_areas_and_their_pictures(run_dir):
     mammogram = np.random.default_rng(0).integers(0, 4096, (52, 40, 1), dtype="uint16")
     mammograms = {f"image_{i}": mammogram for i in range(COUNT)}
-    page = Page(write_report(run_dir, mammograms).read_text())
+    page = Page(
+        write_report(run_dir, SingleLabel(MAMMOGRAM_LABELS), mammograms).read_text()
+    )
     area = json.loads((run_dir / "evaluation.json").read_text())["auc"]
     low, high = (
         area["by_finding_type"]["calcifications"]["auc_interval"][end]

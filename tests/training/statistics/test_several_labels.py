@@ -92,7 +92,13 @@ def test_a_label_of_one_class_has_reasons_instead_of_scores():
 def test_any_of_one_class_throughout_is_still_json(value):
     labels = np.full((5, 3), value)
     scores = multilabel_metrics(
-        labels, np.full((5, 3), 0.5), NAMES, WEIGHTS, patient_ids=["p"] * 5, draws=10
+        labels,
+        np.full((5, 3), 0.5),
+        NAMES,
+        WEIGHTS,
+        patient_ids=["p"] * 5,
+        draws=10,
+        main_label="any",
     )
     assert scores["auroc_any"] is None and scores["auroc_any_interval"] is None
     assert "auroc_any" in scores["undefined"]

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_medformers.tasks import TASK_NAMES
 from training.runs.config import Config
-from training.tasks.dual_task import DualTask
+from training.tasks.multi_task import MultiTask
 from training.tasks.tasks import TASKS, MultiLabel, SingleLabel, task_of
 
 NAMES = ("MEL", "NV", "BCC")
@@ -15,11 +16,16 @@ def make_task(task, **values):
     weights = {"label_weights": (2.0, 1.0, 1.0)} if task == "multilabel" else {}
     return task_of(
         Config(
-            model="hifuse_tiny",
             dataset="isic2018",
             records="records",
             task=task,
-            **{"label_names": NAMES, "modality": "photograph"} | weights | values,
+            **{
+                "model": "hifuse_tiny",
+                "label_names": NAMES,
+                "modality": "photograph",
+            }
+            | weights
+            | values,
         )
     )
 
@@ -37,8 +43,8 @@ def one_hot():
 def test_the_configuration_names_the_task():
     assert isinstance(make_task("multilabel"), MultiLabel)
     assert isinstance(make_task("single_label"), SingleLabel)
-    assert isinstance(make_task("dual_task"), DualTask)
-    assert set(TASKS) == {"multilabel", "single_label", "dual_task"}
+    assert isinstance(make_task("multi_task", model="dtvit"), MultiTask)
+    assert set(TASKS) == set(TASK_NAMES)
 
 
 @pytest.mark.parametrize("task", ["multilabel", "single_label"])

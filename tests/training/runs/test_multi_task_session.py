@@ -10,6 +10,7 @@ import tensorflow as tf
 from interruption import assert_same_run, train_interrupted
 from small_records import SIZE_PX, rows_of
 
+from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from training.explain import __main__ as explain
@@ -20,7 +21,8 @@ from training.runs import session, summary
 from training.runs.config import Config
 from training.runs.resolve import only_what_applies
 from training.runs.workbench import Workbench
-from training.tasks.two_tasks import CLASS_NAMES
+
+CLASS_NAMES = HEMORRHAGE_AND_LOCATION.label_names
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +72,7 @@ def train_new(run_dir, config, **values):
 
 def test_the_model_and_the_records_decide_on_the_task(config):
     assert (config.task, config.label_names, config.label_weights) == (
-        "dual_task",
+        "multi_task",
         CLASS_NAMES,
         (),
     )
@@ -111,7 +113,7 @@ def test_model_file_gives_a_dict_and_is_of_the_lowest_validation_loss(trained, c
 def test_evaluation_and_predictions_hold_both_tasks(trained, phantom_info):
     scores = json.loads((trained / "evaluation.json").read_text())
     table = pd.read_csv(trained / "predictions.csv")
-    assert scores["task"] == "dual_task" and scores["model"] == "dtvit_small"
+    assert scores["task"] == "multi_task" and scores["model"] == "dtvit_small"
     assert scores["slices"]["count"] == scores["hemorrhage"]["count"] == len(table) == 6
     assert (
         scores["location"]["count"]
@@ -337,6 +339,6 @@ def test_records_without_locations_are_a_mistake_of_the_user(config, noise_info)
         config, records=str(noise_info.records_dir), dataset="rsna_ich"
     )
     with pytest.raises(
-        UserError, match="locations of hemorrhages, such as those of ich_location"
+        UserError, match="labels .any. and .location., from which hemorrhage and"
     ):
         session.with_facts_of_records(other)

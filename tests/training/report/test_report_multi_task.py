@@ -7,16 +7,19 @@ import pandas as pd
 import pytest
 from html_page import Page
 
+from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from training import figures
-from training.report import RIGHT, WRONG, choose_examples, write_report
-from training.tasks.evaluation import (
-    DUAL_TASK,
+from training.report import write_report
+from training.statistics.predictions import (
     predictions_frame,
     read_predictions,
     write_evaluation,
 )
-from training.tasks.two_task_scores import evaluate_two_tasks
-from training.tasks.two_tasks import CLASS_NAMES
+from training.tasks.examples import RIGHT, WRONG
+from training.tasks.multi_task import MultiTask
+from training.tasks.words import words_of
+
+TASK = MultiTask(HEMORRHAGE_AND_LOCATION, words=words_of("ct"))
 
 EPOCHS = [
     {"epoch": epoch, "loss": 1.8 / epoch, "val_log_loss": 1.7 / epoch}
@@ -54,14 +57,13 @@ def run_dir(tmp_path):
             for key in ("patient_id", "study_id", "series_id")
         }
     )
-    table = predictions_frame(ids, labels, probabilities, CLASS_NAMES)
+    table = predictions_frame(ids, labels, probabilities, TASK.label_names)
     table.to_csv(tmp_path / "predictions.csv", index=False)
-    evaluation = evaluate_two_tasks(
+    evaluation = TASK.evaluate(
         labels,
         probabilities,
         ids,
         np.array([0.5, 0.5, 0.4, 0.3, 0.3]),
-        task_weights=(1, 1),
         dataset="phantom_ich_location",
         notes=["trained on phantoms"],
         draws=50,
@@ -75,14 +77,14 @@ def run_dir(tmp_path):
 
 
 def test_page_has_every_score_and_picture(run_dir):
-    table, names = read_predictions(run_dir / "predictions.csv")
-    chosen = choose_examples(table, names, task=DUAL_TASK)
+    table, _ = read_predictions(run_dir / "predictions.csv")
+    chosen = TASK.choose_examples(table)
     slices = {
         source_id: np.full((20, 20, 1), 40, "int16")
         for ids in chosen.values()
         for source_id in ids
     }
-    page = Page(write_report(run_dir, slices).read_text())
+    page = Page(write_report(run_dir, TASK, slices).read_text())
     assert "dtvit_small on phantom_ich_location: trained on phantoms" in page.text
     assert "90 slices of 30 patients" in page.text
     scores = json.loads((run_dir / "evaluation.json").read_text())
@@ -108,28 +110,27 @@ def test_split_without_hemorrhages_has_a_page_too(run_dir):
         normal[[f"{kind}_{name}" for name in names]].to_numpy("float64")
         for kind in ("label", "probability")
     )
-    evaluation = evaluate_two_tasks(
+    evaluation = TASK.evaluate(
         labels,
         probabilities,
         normal.reset_index(),
         np.array([0.5, 0.5, 0.4, 0.3, 0.3]),
-        task_weights=(1, 1),
         dataset="phantom_ich_location",
         draws=50,
     )
     write_evaluation(run_dir, evaluation)
-    page = Page(write_report(run_dir).read_text())
+    page = Page(write_report(run_dir, TASK).read_text())
     assert "no slice of this split has a label of location" in page.text.lower()
     assert not (run_dir / "figures" / "confusion_location.png").exists()
 
 
 def test_examples_are_of_each_place_in_turn(run_dir):
-    table, names = read_predictions(run_dir / "predictions.csv")
-    chosen = choose_examples(table, names, task=DUAL_TASK)
+    table, _ = read_predictions(run_dir / "predictions.csv")
+    chosen = TASK.choose_examples(table)
     rows = table.set_index("source_id")
     said_ich = rows["probability_ich"] > rows["probability_normal"]
     said_place, true_place = (
-        rows[[f"{kind}_{name}" for name in CLASS_NAMES[2:]]]
+        rows[[f"{kind}_{name}" for name in TASK.label_names[2:]]]
         .idxmax(axis=1)
         .str.removeprefix(f"{kind}_")
         for kind in ("probability", "label")

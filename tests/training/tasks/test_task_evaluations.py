@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.statistics.prevalence import constant_prevalence_score
-from training.tasks.evaluation import (
+from training.statistics.predictions import (
     arrays_of,
-    evaluate_predictions,
-    evaluate_single_label,
     predictions_frame,
     read_predictions,
     write_evaluation,
 )
+from training.statistics.prevalence import constant_prevalence_score
+from training.tasks.multilabel import MultiLabel
+from training.tasks.single_label import SingleLabel
+from training.tasks.words import words_of
 
 NAMES = ("any", "epidural")
 WEIGHTS = (2, 1)
@@ -39,14 +40,12 @@ def labels():
 
 
 def evaluate(labels, probabilities, ids, prevalence, **options):
-    return evaluate_predictions(
+    return MultiLabel(NAMES, WEIGHTS, words_of("ct")).evaluate(
         labels,
         probabilities,
         ids,
-        NAMES,
         prevalence,
         dataset="made_up",
-        label_weights=WEIGHTS,
         draws=20,
         **options,
     )
@@ -86,11 +85,10 @@ def test_says_when_the_constant_score_is_inflated(ids, labels):
 
 
 def evaluate_classes(true, probabilities, ids, prevalence, **options):
-    return evaluate_single_label(
+    return SingleLabel(NAMES).evaluate(
         np.eye(2, dtype=int)[true],
         probabilities,
         ids,
-        NAMES,
         prevalence,
         dataset="made_up",
         **options,

@@ -9,11 +9,14 @@ import pytest
 import tensorflow as tf
 
 import keras_medformers
+from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from data_prep.records.schema import DatasetInfo
 from keras_medformers.support.errors import UserError
 from training.runs.config import Config
-from training.tasks.dual_task import DualTask
-from training.tasks.two_tasks import CLASS_NAMES
+from training.tasks.multi_task import MultiTask
+from training.tasks.tasks import task_of, task_of_records
+
+CLASS_NAMES = HEMORRHAGE_AND_LOCATION.label_names
 
 SMALL = dict(
     patch_size=8, num_layers=1, embed_dim=16, mlp_dim=16, num_heads=2, classifier_dim=8
@@ -22,11 +25,13 @@ SMALL = dict(
 
 @pytest.fixture(scope="module")
 def task():
-    return DualTask(
+    return task_of(
         Config(
             model="dtvit_small",
             dataset="ich_location",
             records="r",
+            task="multi_task",
+            modality="ct",
             task_weights=(1.0, 2.0),
         )
     )
@@ -52,8 +57,7 @@ def model():
 )
 def test_labels_of_a_record(task, present, location, expected):
     record = {
-        "labels": tf.constant([present], "float32"),
-        "location": tf.constant(location, "int64"),
+        "labels": tf.constant([present, location], "float32"),
     }
     labels = tf.function(task.labels)(record)
     assert labels.dtype == tf.float32 and labels.numpy().tolist() == expected
@@ -127,9 +131,7 @@ def test_prevalence_is_among_the_slices_that_have_a_label(task, phantom_info):
 
 
 def test_records_without_locations_are_refused(task, noise_info):
-    with pytest.raises(
-        UserError, match="label 'any' and locations of hemorrhages.*rsna_ich in "
-    ):
+    with pytest.raises(UserError, match="labels 'any' and 'location'.*rsna_ich in "):
         task.label_names_of(noise_info)
     unnamed = dataclasses.replace(
         noise_info,
@@ -149,6 +151,7 @@ def test_facts_name_the_model_that_is_registered_with_tasks(phantom_info):
     assert keras_medformers.registry.list_tasks("scopeformer") == {}
     assert (
         isinstance(phantom_info, DatasetInfo)
-        and DualTask.label_names_of(phantom_info) == CLASS_NAMES
+        and task_of_records("dtvit", phantom_info).label_names_of(phantom_info)
+        == CLASS_NAMES
     )
-    json.dumps(DualTask.num_classes)
+    json.dumps(MultiTask.of_model("dtvit").num_classes)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.tasks.two_task_scores import evaluate_two_tasks
-from training.tasks.two_tasks import CLASS_NAMES, answers, columns_of, truth
+from data_prep.labels import HEMORRHAGE_AND_LOCATION as PAIR
+from training.tasks.multi_task import MultiTask
+from training.tasks.words import words_of
 
 SHARES = np.array([0.5, 0.5, 0.5, 0.3, 0.2])
 
@@ -39,25 +40,20 @@ def ids_of(patients):
 
 
 def evaluate(labels, probabilities, patients, **options):
-    settings = {
-        "task_weights": (1.0, 1.0),
-        "dataset": "phantom_ich_location",
-        "draws": 20,
-    } | options
-    return evaluate_two_tasks(
-        labels, probabilities, ids_of(patients), SHARES, **settings
-    )
+    task = MultiTask(PAIR, options.pop("task_weights", ()), words_of("ct"))
+    settings = {"dataset": "phantom_ich_location", "draws": 20} | options
+    return task.evaluate(labels, probabilities, ids_of(patients), SHARES, **settings)
 
 
 def test_columns_and_answers():
-    assert CLASS_NAMES == ("normal", "ich", "deep", "lobar", "subtentorial")
-    assert (columns_of("hemorrhage"), columns_of("location")) == (
+    assert PAIR.label_names == ("normal", "ich", "deep", "lobar", "subtentorial")
+    assert (PAIR.columns("hemorrhage"), PAIR.columns("location")) == (
         slice(0, 2),
         slice(2, 5),
     )
     labels = flat([0, 1, 1], [-1, 2, -1])
-    assert truth(labels)["location"].tolist() == [-1, 2, -1]
-    found = answers(certain(flat([0, 1, 1], [-1, 2, 1])))
+    assert PAIR.truth(labels)["location"].tolist() == [-1, 2, -1]
+    found = PAIR.answers(certain(flat([0, 1, 1], [-1, 2, 1])))
     assert found["hemorrhage"].tolist() == [0, 1, 1] and found["location"].tolist() == [
         -1,
         2,
@@ -91,7 +87,9 @@ def test_scores_worked_out_by_hand():
     assert location["constant_prevalence_score"] == pytest.approx(constant[1])
     assert scores["constant_prevalence_score"] == pytest.approx(sum(constant))
     assert scores["improvement"] == pytest.approx(1 - (first + second) / sum(constant))
-    assert scores["task"] == "dual_task" and scores["label_names"] == list(CLASS_NAMES)
+    assert scores["task"] == "multi_task" and scores["label_names"] == list(
+        PAIR.label_names
+    )
     json.dumps(scores, allow_nan=False)
 
 
