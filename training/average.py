@@ -8,8 +8,8 @@ Reference: Huo et al., "HiFuse", section 4.8: two folds of Kvasir, "the final re
 import argparse
 import collections
 import json
-import pathlib
 import sys
+from pathlib import Path
 
 import pandas as pd
 
@@ -37,7 +37,7 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     result = average(arguments.runs)
     if arguments.output:
-        _write(pathlib.Path(arguments.output), result)
+        _write(Path(arguments.output), result)
     sys.stdout.write(as_markdown(result))
 
 
@@ -57,11 +57,12 @@ def average(run_dirs) -> dict:
         UserError: If there are fewer than two runs, one is not evaluated, or they are not of one task, data
             set, split and list of labels.
     """
-    folders = [pathlib.Path(run_dir) for run_dir in run_dirs]
+    folders = [Path(run_dir) for run_dir in run_dirs]
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise UserError(
             f"expected two or more different runs, received {', '.join(map(str, run_dirs))}"
         )
+
     evaluations = [_read_json(folder / "evaluation.json") for folder in folders]
     configs = [flat_values(_read_json(folder / "config.json")) for folder in folders]
     tasks = []
@@ -71,6 +72,7 @@ def average(run_dirs) -> dict:
         except ValueError as error:
             raise UserError(f"{folder / 'evaluation.json'}: {error}") from error
         evaluation["task"] = tasks[-1].name
+
     for key in ("task", "dataset", "split", "label_names"):
         _check_same(folders, evaluations, key)
     columns = tasks[0].table_columns
@@ -89,6 +91,7 @@ def average(run_dirs) -> dict:
         source_id for folder in folders for source_id in _source_ids(folder)
     )
     shared = sum(times > 1 for times in times_scored.values())
+
     return {
         **{
             key: evaluations[0][key]
@@ -119,6 +122,7 @@ def as_markdown(result: dict) -> str:
     for run in result["runs"]:
         cells = [_cell(run["scores"], score) for score in columns]
         lines.append(f"| {run['run']} | {run['count']:,} | {' | '.join(cells)} |")
+
     means = [_cell(result["mean"], score) for score in columns]
     lines += [
         f"| **mean** | {result['images']:,} | {' | '.join(f'**{mean}**' for mean in means)} |",
@@ -128,6 +132,7 @@ def as_markdown(result: dict) -> str:
         lines.append(task.table_note)
     lines.append("In brackets: 95% bootstrap intervals of the single runs.")
     lines += [f"Note: {note}." for note in result["notes"]]
+
     return "\n".join(lines) + "\n"
 
 
@@ -171,6 +176,7 @@ def _notes(evaluations, configs, shared, images):
     ]
     if changed:
         notes.append(f"the runs differ in {', '.join(changed)}")
+
     if shared:
         notes.append(
             f"{shared:,} of the {images:,} images were scored by more than one run, so the runs are not folds"

@@ -15,7 +15,7 @@ stopped.
 import argparse
 import dataclasses
 import logging
-import pathlib
+from pathlib import Path
 
 from data_prep import tfrecords
 from data_prep.datasets import get_dataset
@@ -39,19 +39,22 @@ def main(argv=None):
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
     config = with_facts(config, said_by(arguments))
-    run_dir = pathlib.Path(arguments.run or default_run(arguments, config))
+    run_dir = Path(arguments.run or default_run(arguments, config))
     runs = {run_dir: config}
+
     if config.first_stage != "none":
         before = config_of_first_stage(config, arguments)
         patches = run_dir / first_stage.FOLDER
         config = dataclasses.replace(config, weights=str(patches / session.MODEL_FILE))
         runs = {patches: before, run_dir: config}
+
     for folder in reversed(runs):
         session.open_run(folder, runs[folder])
     for folder in runs:
         session.train(folder, arguments.devices)
         if not (folder / "evaluation.json").is_file():
             session.evaluate(folder)
+
     if not any((run_dir / "export").glob("*/[0-9]*")):
         session.export(run_dir)
     for folder in runs:
@@ -170,6 +173,7 @@ def make_parser():
         metavar="D",
         help="devices to mirror the model over, for example GPU:0 GPU:1 (default: all GPUs, else the CPU)",
     )
+
     return parser
 
 
@@ -187,6 +191,7 @@ def resolve_config(arguments):
             values["model"] = registry.resolve_name(arguments.model or DEFAULT_MODEL)
         except ValueError as error:
             raise UserError(str(error)) from error
+
     name = arguments.recipe or default_recipe(values["model"], arguments.dataset)
     values["dataset"] = arguments.dataset or recipe_values(name)["dataset"]
     values["records"] = arguments.records or f"records/{values['dataset']}"
@@ -199,11 +204,13 @@ def resolve_config(arguments):
         config = dataclasses.replace(
             config, model_config=config.model_config | {"backbone": arguments.backbone}
         )
+
     config = config.with_overrides(arguments.overrides)
-    if config.weights != "none" and not pathlib.Path(config.weights).is_file():
+    if config.weights != "none" and not Path(config.weights).is_file():
         raise UserError(
             f"expected --weights to be a file; there is no {config.weights}"
         )
+
     config = only_what_applies(config, said_by(arguments))
     return only_what_applies(_with_start(config, arguments))
 
@@ -230,7 +237,7 @@ def make_records_if_missing(config, data_dir=None, arguments=()):
     Raises:
         UserError: If there is no data to make them of.
     """
-    if not (pathlib.Path(config.records) / INFO_NAME).is_file():
+    if not (Path(config.records) / INFO_NAME).is_file():
         data_dir = data_dir or _default_data_dir(config)
         logger.info("Making the records %s of %s", config.records, data_dir)
         tfrecords.main(
@@ -254,7 +261,7 @@ def _backbone_weights(words):
     missing = [
         word
         for word in words
-        if word not in ("imagenet", "none") and not pathlib.Path(word).is_file()
+        if word not in ("imagenet", "none") and not Path(word).is_file()
     ]
     if missing:
         raise UserError(

@@ -209,7 +209,7 @@ def require(condition: tf.Tensor, text: str, *values: tf.Tensor | str):
 
 
 def require_of_each(conditions: tf.Tensor, text: str):
-    """The like for a condition per image; says which images, counted from 0."""
+    """An operation that stops the graph unless a condition holds of each image; it says of which not."""
     wrong = tf.where(tf.logical_not(conditions))[:, 0]
     return require(tf.reduce_all(conditions), f"{text}. Images, counted from 0:", wrong)
 

@@ -65,10 +65,12 @@ def read_run(folder: str | Path) -> Run:
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from error
+
     try:
         task = task_of_evaluation(evaluation, config.modality)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
+
     return Run(folder, config, evaluation, task)
 
 

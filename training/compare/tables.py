@@ -160,6 +160,7 @@ def _beside_paper(paper: Paper, table: PaperTable, runs: list[Run]) -> Section:
                     _record(name, row.name, "ours", row.model, run)
                     | _scores(run, table.columns)
                 )
+
     return Section(
         f"{name}: {table.caption}. Ours: {_kinds(own)}",
         [f"paper: {table.scored_on}", *(column.name for column in table.columns)],
@@ -191,6 +192,7 @@ def _difference_section(pair: Pair) -> Section:
         records.append(
             _record(title, name, "ours", pair.other.config.model, pair.other) | scores
         )
+
     names = [
         f"{run.config.model} at {run.config.input_size} px"
         for run in (pair.first, pair.other)
@@ -268,6 +270,7 @@ def _all_runs(runs: list[Run]) -> Section:
         )
         for note in [*run.evaluation["notes"], *_other_settings(run.config)]:
             notes.setdefault(note, []).append(str(run.folder))
+
     return Section(
         f"Our runs: {_kinds(runs)}",
         [*heads, *(column.name for column in columns)],
@@ -329,8 +332,10 @@ def _other_settings(config: Config) -> list[str]:
                 for key, value in found.items()
                 if value != expected.get(key)
             ]
+
     if not differences:
         return []
+
     name = min(differences, key=lambda name: len(differences[name]))
     return (
         [f"recipe {name} with {' '.join(differences[name])}"]

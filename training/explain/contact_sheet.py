@@ -28,7 +28,7 @@ def pair_of(name: str, row: dict, picture: np.ndarray, overlay: np.ndarray) -> P
         name: The picture's name.
         row: What was found: `predicted`, `label` and its `probability`.
         picture: uint8 array `(height, width, 3)`.
-        overlay: The like.
+        overlay: The picture under the model's heat map, as `picture`.
     """
     name = name if len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}…"
     caption = f"{name}\n{row['label']} {row['probability']:.1%}"

@@ -90,6 +90,7 @@ def first_records(source, count, source_id=None):
                 f"there is no image {source_id!r} among the {source.count} of this split"
             )
         serialized = serialized.filter(lambda record: not is_wanted(record))
+
     return chosen + list(
         serialized.take(count - len(chosen)).map(source.parse).as_numpy_iterator()
     )

@@ -53,6 +53,7 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
     pictures, tables = pictures_and_tables(seen, config, split)
     examples = _examples(seen, config)
     pairs = []
+
     for start in range(0, len(examples), batch_size):
         batch = examples[start : start + batch_size]
         found = explainer.explain([each["inputs"] for each in batch])
@@ -60,6 +61,7 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
             pair_of(each["source_id"].decode(), *what)
             for each, what in zip(batch, found, strict=True)
         ]
+
     heading = title(
         f"Where a label is found: Grad-CAM of layer {explainer.layer_name}",
         f"{config.model} on {config.dataset}, {split} split",
@@ -67,12 +69,14 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
     )
     if pairs:
         pictures["contact_sheet.png"] = figures.to_png(contact_sheet(pairs, heading))
+
     if explainer.modality.has_receptive_fields:
         fields = {config.model: fields_of_run(explainer.model, bench, source, images)}
         of_fields, profiles = _receptive_fields(
             fields, [(_about(config, split), *notes(config))]
         )
         pictures, tables = pictures | of_fields, tables | profiles
+
     return pictures, tables
 
 
@@ -99,11 +103,13 @@ def _receptive_fields(fields, said):
         "receptive_field.png": figures.receptive_field_profiles(fields, heading),
         "receptive_field_maps.png": figures.receptive_field_maps(fields, heading),
     }
+
     if not any(len(of_run) > 1 for of_run in fields.values()):
         logger.info(
             "Left and right breasts stand together: records keep them apart if made with "
             "--keep-laterality"
         )
+
     pictures = {name: figures.to_png(figure) for name, figure in pictures.items()}
     return pictures, {"receptive_field.csv": profile_table(fields)}
 
@@ -129,6 +135,7 @@ def compare_encoders(runs, records, split, images):
         similarities[name] = encoder_similarity(model, inputs)
         said.append((f"{_about(config, split)}, {len(stored)} images", *notes(config)))
         logger.info("%s: %d encoders", run, len(similarities[name]))
+
     heading = _heading("Encoders: likeness to the last one", similarities, said)
     figure = figures.encoder_similarity(similarities, heading)
     return {"similarity.png": figures.to_png(figure)}, {

@@ -59,7 +59,7 @@ def areas_by_size(
 
     Args:
         smaller_than: `threshold_px`, `positives`, `auc` (None: left out) and `auc_interval` of each.
-        thirds: By name the like, with `from_px` and `to_px`.
+        thirds: By name, `from_px`, `to_px`, `positives`, `auc` and `auc_interval` of each.
         overall: The area of all positive images, drawn as a line.
 
     Returns:

@@ -87,7 +87,7 @@ class StepwiseModel(keras.Model):
         )
 
     def _of_all_micro_batches(self, weights, state, x, y, moved):
-        """The like, one after another in a loop, so that one at a time is in memory."""
+        """What `_of_micro_batch` gives of all parts of a batch, in a loop: one at a time is in memory."""
         count = self.accumulation_steps
         size = tf.shape(y)[0] // count
 

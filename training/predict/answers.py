@@ -36,6 +36,7 @@ def likeliest(
     spec = spec_of_answer(probabilities, task)
     if not spec.exclusive:
         return {}
+
     row = [
         probabilities[output][label]
         for output, labels in spec.outputs.items()
@@ -47,4 +48,5 @@ def likeliest(
     }
     if len(best) == 1:
         return {"class": next(iter(best.values()))}
+
     return best

@@ -55,6 +55,7 @@ def write_report(
         (run_dir / "figures" / name).write_bytes(png)
     path = run_dir / "report.html"
     write_text(path, report.html)
+
     return path
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
-import pathlib
+from pathlib import Path
 
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
@@ -226,7 +226,7 @@ class Config:
 
     def save(self, run_dir):
         """Writes `config.json` into the run's folder, whole or not at all."""
-        write_json(pathlib.Path(run_dir) / CONFIG_FILE, self.to_json())
+        write_json(Path(run_dir) / CONFIG_FILE, self.to_json())
 
     @classmethod
     def load(cls, run_dir):
@@ -235,7 +235,7 @@ class Config:
         Raises:
             UserError: If the folder holds no run, or its configuration is damaged.
         """
-        path = pathlib.Path(run_dir) / CONFIG_FILE
+        path = Path(run_dir) / CONFIG_FILE
         if not path.is_file():
             raise UserError(
                 f"{run_dir} is not the folder of a run: it has no {CONFIG_FILE}"
@@ -264,6 +264,7 @@ class Config:
                 if field.metadata["where"]
             }
             values = absent | values
+
         if values.get("task") in FORMER_NAMES:
             values = values | {"task": FORMER_NAMES[values["task"]]}
         return cls(
@@ -322,6 +323,7 @@ def setting_of(key):
         known = name in _FIELDS and _FIELDS[name].metadata["section"] == section
     else:
         known = name in _FIELDS
+
     if not known or dot and (name != "model_config" or not rest):
         names = [name for name in _FIELDS if name not in FACTS]
         near = difflib.get_close_matches(name, names, n=3) or sorted(names)
@@ -333,6 +335,7 @@ def setting_of(key):
             f"expected no {name} in --set, since the records decide it, received {key!r}; name other "
             "records by --records"
         )
+
     return name, rest
 
 
@@ -376,10 +379,12 @@ def _parse(name, text):
         and not isinstance(value, bool)
     ):
         value = float(value)
+
     if name == "backbone_weights" and isinstance(value, (str, tuple)):
         return value
     if type(value) is not type(default):
         raise UserError(
             f"expected {name} to be a {type(default).__name__}, received {text!r}"
         )
+
     return value

@@ -8,7 +8,7 @@ Reference:
 """
 
 import dataclasses
-import pathlib
+from pathlib import Path
 
 from data_prep.datasets import is_phantom
 from keras_medformers.support.errors import UserError
@@ -46,6 +46,7 @@ def first_stage_of(config, overrides=()):
             f"recipe {config.first_stage!r}, the first stage, is for {values['dataset']}, and the images are "
             f"those of {config.dataset}; name another by --set first_stage=..."
         )
+
     first = recipe(
         config.first_stage, **values, records=f"{config.records}{RECORDS_SUFFIX}"
     )
@@ -59,6 +60,7 @@ def first_stage_of(config, overrides=()):
     ]
     if changed:
         raise UserError(f"{changed[0]} is the same in both stages; set it by --set")
+
     return first
 
 
@@ -97,7 +99,7 @@ def weights_of_run(run_dir, config):
     Raises:
         UserError: If it is not trained, or of another network.
     """
-    path = pathlib.Path(run_dir) / MODEL_FILE
+    path = Path(run_dir) / MODEL_FILE
     first = Config.load(run_dir)
     if not path.is_file():
         raise UserError(f"{run_dir} has no {MODEL_FILE} yet; train it first")

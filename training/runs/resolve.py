@@ -58,6 +58,7 @@ def only_what_applies(config: Config, said: Collection[str] = ()) -> Config:
                     f"expected no {name}, since {reason}; received {name}={value!r}: leave it out"
                 )
             dropped[name] = () if name in _TUPLES else None
+
     resolved = dataclasses.replace(config, **dropped)
     if resolved.backbone_weights is not None:
         weights_of_backbones(resolved)  # raises if they do not fit the model

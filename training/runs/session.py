@@ -2,8 +2,8 @@
 
 import dataclasses
 import logging
-import pathlib
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -57,6 +57,7 @@ def with_facts_of_records(config):
             f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
             "name another folder by --records"
         )
+
     task = task_of_records(config.model, info)
     return dataclasses.replace(
         config,
@@ -88,7 +89,7 @@ def open_run(run_dir, config):
     Raises:
         UserError: If the folder holds another run, or something else.
     """
-    run_dir, config = pathlib.Path(run_dir), only_what_applies(config)
+    run_dir, config = Path(run_dir), only_what_applies(config)
     if (run_dir / CONFIG_FILE).is_file():
         existing = only_what_applies(Config.load(run_dir))
         if existing.treatment is None:  # earlier versions did not write it
@@ -103,6 +104,7 @@ def open_run(run_dir, config):
         raise UserError(
             f"{run_dir} is not empty and holds no run; name another folder by --run"
         )
+
     run_dir.mkdir(parents=True, exist_ok=True)
     config.save(run_dir)
 
@@ -116,7 +118,7 @@ def train(run_dir, devices=None):
         UserError: If records or weights are missing, or there are too few images for one batch.
         TrainingDiverged: If the loss is no longer finite.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = Path(run_dir)
     config = Config.load(run_dir)
     if (run_dir / MODEL_FILE).is_file():
         logger.info("%s is trained already", run_dir)
@@ -216,6 +218,7 @@ def _with_steps_in_parts(model, config, block_ends):
         and not config.recompute
     ):
         return model
+
     return stepwise(
         model,
         accumulation_steps=config.accumulation_steps,
@@ -281,7 +284,7 @@ def evaluate(run_dir, split="test", records=None):
         ),
     }
     predictions = predictions_frame(ids, labels, probabilities, config.label_names)
-    with whole_file(pathlib.Path(run_dir) / "predictions.csv") as temporary:
+    with whole_file(Path(run_dir) / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
     write_evaluation(run_dir, result)
     examples = bench.task.choose_examples(predictions)
@@ -292,6 +295,7 @@ def evaluate(run_dir, split="test", records=None):
         name: to_picture(image) for name, image in stored_images(source, shown).items()
     }
     report.write_report(run_dir, bench.task, images, seen)
+
     return result
 
 
@@ -320,7 +324,7 @@ def export(run_dir, variant=None):
             model,
             bench.preprocessor,
             bench.task.exported_labels,
-            pathlib.Path(run_dir) / "export" / config.model,
+            Path(run_dir) / "export" / config.model,
             bench.registered.layers.features,
             activation=bench.task.activation,
             modality=modality,

@@ -1,7 +1,7 @@
 """What a run's log says at its end: how good the model is, against what, and where its results are."""
 
 import json
-import pathlib
+from pathlib import Path
 
 from data_prep.datasets import is_phantom
 from data_prep.records.schema import DatasetInfo
@@ -14,7 +14,7 @@ from training.tasks.tasks import task_of
 
 def summary(run_dir):
     """Lines that say how good the run is and where its results are."""
-    run_dir = pathlib.Path(run_dir)
+    run_dir = Path(run_dir)
     config = Config.load(run_dir)
     info, task = DatasetInfo.load(config.records), task_of(config)
     scores = json.loads((run_dir / "evaluation.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import itertools
 import logging
-import pathlib
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -66,6 +66,7 @@ class Workbench:
                 f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
                 f"{self.info.records_dir} are; choose another --model"
             )
+
         self.task.check_weights(config.label_weights, config.task_weights)
         fitting = get_modality(config.modality).augmentations
         if config.augmentation not in fitting:
@@ -108,6 +109,7 @@ class Workbench:
                 self._backbone_weights() if from_scratch else None
             )
             settings["frozen_fraction"] = config.frozen_fraction
+
         keras.utils.set_random_seed(config.seed)
         with self.strategy.scope():
             try:
@@ -123,6 +125,7 @@ class Workbench:
                 self._load_weights(model)
             else:
                 self._set_first_bias(model)
+
         return model
 
     def _set_first_bias(self, model):
@@ -178,6 +181,7 @@ class Workbench:
             return self.feature_store().source(split, counts, copies)
         if split != "train" or self.config.augmentation == "none":
             return self.images(split)
+
         keyed = {"crop": self._crop, "flips_noise": self._flips_and_noise}.get(
             self.config.augmentation
         )
@@ -189,6 +193,7 @@ class Workbench:
                 prepare_to_train=keyed,
                 task=self.task,
             )
+
         augment = make_augmentation(self.config.augmentation)
         to_picture, finish = self._picture_and_finish
         return image_source(
@@ -220,7 +225,7 @@ class Workbench:
             self.backbones,
             {split: self.images(split) for split in ("train", "validation")},
             self.info,
-            root=pathlib.Path(self.config.records) / "features",
+            root=Path(self.config.records) / "features",
             batch_size=FEATURE_BATCH_SIZE,
             preprocessing=keras.saving.serialize_keras_object(self.preprocessor),
             copies=self.config.feature_copies or 0,
@@ -246,9 +251,10 @@ class Workbench:
             ).encode()
         )
         size = self.config.input_size
+
         return untrained_backbone_files(
             {instance: self.backbones[instance] for instance in instances},
-            pathlib.Path(self.config.records)
+            Path(self.config.records)
             / "untrained"
             / f"{records.hexdigest()[:16]}-{size}",
             self._calibration_batches,

@@ -58,6 +58,7 @@ class Ranking:
         if not np.isfinite(scores).all():
             wrong = int((~np.isfinite(scores)).sum())
             raise ValueError(f"`scores` must be finite. Received: {wrong} that are not")
+
         positives, negatives = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
         negatives = negatives[np.argsort(scores[negatives], kind="stable")]
         ranked = scores[negatives]

@@ -40,6 +40,7 @@ def predictions_frame(
         raise ValueError(
             f"`ids` must have the columns {', '.join(ID_COLUMNS)}. Absent: {', '.join(absent)}"
         )
+
     extra = [column for column in ids if column.startswith(EXTRA)]
     table = ids.loc[:, [*ID_COLUMNS, *extra]].reset_index(drop=True)
     label_table = pd.DataFrame(
@@ -77,6 +78,7 @@ def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         raise ValueError(
             f"{path} is not a table of predictions. Absent: {', '.join(absent) or 'label_<name>'}"
         )
+
     return table, label_names
 
 

@@ -136,12 +136,14 @@ def _checked(
         raise ValueError(
             f"`labels` must hold 0 and 1 only. Received: {np.unique(labels)[:8].tolist()}"
         )
+
     outside = ~((probabilities >= 0) & (probabilities <= 1))
     if outside.any():
         raise ValueError(
             f"`probabilities` must lie in [0, 1]. Received: {int(outside.sum())} of {outside.size} outside "
             f"or not a number, the first in row {int(np.argwhere(outside)[0, 0])}"
         )
+
     return labels, probabilities
 
 

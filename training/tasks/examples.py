@@ -42,6 +42,7 @@ def with_and_without(
             [with_it.head(positives), without.head(per_group - positives)]
         )
         groups[title] = picked["source_id"].tolist()
+
     return groups
 
 

@@ -129,6 +129,7 @@ class MultiTask(Task):
                 other, label = self.spec.depends_on[output]
                 holds = indices[other] == self.spec.outputs[other].index(label)
                 indices[output] = tf.where(holds, indices[output], -1)
+
         return tf.concat(
             [
                 tf.one_hot(index, self.num_classes[output])
@@ -470,6 +471,7 @@ class MultiTask(Task):
                 f"Observed against predicted share of {many} with {output}, {independent} "
                 f"of {many}."
             )
+
         for output in self.spec.outputs if not conditions else ():
             columns = self.spec.columns(output)
             rows = labels[:, columns].sum(axis=1) == 1
@@ -488,6 +490,7 @@ class MultiTask(Task):
                 f"{output.capitalize()}: share of right predictions against the "
                 f"probability of the predicted class, {independent} of {many}."
             )
+
         return drawn, captions
 
     def _caption_of_examples(self) -> str:
@@ -541,6 +544,7 @@ class MultiTask(Task):
             f"{''.join(scored_over)}Precision, recall, F1 and specificity are means over "
             "the classes; those of each class stand below."
         )
+
         return score_table("Per task", "task", columns, rows, note)
 
     def choose_examples(self, predictions, per_group=None):

@@ -352,6 +352,7 @@ class MultiLabel(Task):
         if self.main_label:
             column = self.label_names.index(self.main_label)
             labels, probabilities = labels[:, [column]], probabilities[:, [column]]
+
         margins = np.abs(probabilities - self.threshold)
         rights = (labels == 1) == (probabilities >= self.threshold)
         right = rights.all(axis=1)

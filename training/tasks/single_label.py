@@ -193,6 +193,7 @@ class SingleLabel(Task):
                 draws=auc_draws,
                 seed=seed,
             )
+
         return {self.level: images} | areas | others
 
     def scores_of_classes(
@@ -317,6 +318,7 @@ class SingleLabel(Task):
         amount = f"{scores['count']:,} images"
         if scores["patients"] not in (None, scores["count"]):
             amount += f" of {scores['patients']:,} patients or lesions"
+
         return Contents(amount, drawn, sections)
 
     def _summary(self, evaluation: Mapping) -> str:

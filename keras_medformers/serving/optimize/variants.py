@@ -37,7 +37,7 @@ class Variant:
     Attributes:
         write: Writes a version, given as folder, as another folder.
         tolerance: Largest difference from the plain export's probabilities.
-        tolerance_inside: The like for heat maps, and for features in relation to the largest.
+        tolerance_inside: Largest difference of heat maps, and of features in relation to the largest.
     """
 
     write: Callable[[Path, Path], None]

@@ -202,7 +202,7 @@ def _limits(
 
     Returns:
         By ray, the scale at which the head ends, infinite where it is not cut; and the scale from which on
-        it may lie at the holder, likewise.
+        it may lie at the holder, infinite where it does not.
     """
     walls = _free_walls(runs, narrowest_gap)
     on_wall = np.zeros(RAYS, bool)
