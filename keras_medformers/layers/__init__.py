@@ -20,6 +20,7 @@ from keras_medformers.layers.performer_attention import (
 from keras_medformers.layers.position_embedding import PositionEmbedding
 from keras_medformers.layers.re_attention import ReAttention
 from keras_medformers.layers.resize_and_crop import ResizeAndCrop
+from keras_medformers.layers.strided_convolution import StridedConv2D
 from keras_medformers.layers.transformer import Mlp, TransformerBlock
 from keras_medformers.layers.window_attention import WindowAttention
 
@@ -44,6 +45,7 @@ __all__ = [
     "ResizeAndCrop",
     "SelfAttention",
     "SpatialAttention",
+    "StridedConv2D",
     "TransformerBlock",
     "UnbiasedBatchNormalization",
     "WindowAttention",

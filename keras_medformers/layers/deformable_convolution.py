@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_medformers.layers.strided_convolution import StridedConv2D
+
 
 @keras.saving.register_keras_serializable("keras_medformers")
 class DeformableConv2D(keras.layers.Layer):
@@ -65,7 +67,7 @@ class DeformableConv2D(keras.layers.Layer):
             self.bias = self.add_weight(
                 name="bias", shape=(self.filters,), initializer="zeros"
             )
-        self.offset = keras.layers.Conv2D(
+        self.offset = StridedConv2D(
             2 * taps,
             self.kernel_size,
             self.strides,

@@ -21,6 +21,7 @@ from keras_medformers.layers import (
     AreaResize,
     DeformableConv2D,
     ImageStandardization,
+    StridedConv2D,
     UnbiasedBatchNormalization,
 )
 from keras_medformers.registry import ModelLayers, register_model
@@ -146,7 +147,9 @@ def conv(x, filters, kernel_size, strides, name):
     """A convolution without bias, padded alike on all sides, which "same" is not at stride 2."""
     if kernel_size > 1:
         x = keras.layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_padding")(x)
-    return keras.layers.Conv2D(
+    # A window of one pixel is right at any stride.
+    layer = StridedConv2D if strides > 1 and kernel_size > 1 else keras.layers.Conv2D
+    return layer(
         filters,
         kernel_size,
         strides,

@@ -23,6 +23,7 @@ from keras_medformers.layers import (
     PatchMerging,
     ResizeAndCrop,
     SpatialAttention,
+    StridedConv2D,
 )
 from keras_medformers.layers.exact_gelu import exact_gelu
 from keras_medformers.layers.initializers import fan_in_uniform, normal
@@ -134,7 +135,7 @@ def _downsample_local(x, dim, stage_name):
         (2, f"{stage_name}_local_downsample") if stage_name else (4, "local_stem")
     )
     norm = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{prefix}_norm")
-    conv = keras.layers.Conv2D(
+    conv = StridedConv2D(
         dim, size, strides=size, kernel_initializer=normal(0.2), name=f"{prefix}_conv"
     )
     return conv(norm(x)) if stage_name else norm(conv(x))
@@ -144,7 +145,7 @@ def _downsample_global(x, dim, stage_name):
     """The stem's 4 x 4 convolution and LayerNorm, eps 1e-5; patch merging later."""
     if stage_name:
         return PatchMerging(dim, name=f"{stage_name}_global_downsample")(x)
-    conv = keras.layers.Conv2D(
+    conv = StridedConv2D(
         dim, 4, strides=4, kernel_initializer=normal(0.2), name="global_stem_conv"
     )
     return keras.layers.LayerNormalization(epsilon=1e-5, name="global_stem_norm")(

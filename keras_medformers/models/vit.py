@@ -19,6 +19,7 @@ from keras_medformers.layers import (
     ClassToken,
     PositionEmbedding,
     ResizeAndCrop,
+    StridedConv2D,
     TransformerBlock,
 )
 from keras_medformers.layers.attention import small_normal
@@ -136,7 +137,7 @@ def class_features(
 def patch_stem(image, patch_size, embed_dim):
     """A linear map of each patch: eq. (1)."""
     initializer = fan_in_uniform(image.shape[-1] * patch_size**2)
-    return keras.layers.Conv2D(
+    return StridedConv2D(
         embed_dim,
         patch_size,
         strides=patch_size,
@@ -172,7 +173,9 @@ def conv_stem(image, patch_size, embed_dim):
             # "same" pads below and on the right alone. Padding on the other sides for once centres what a
             # token sees on the patch in whose place it stands, so that attention is drawn where it belongs.
             x = keras.layers.ZeroPadding2D(((1, 0), (1, 0)), name="stem_padding")(x)
-        x = keras.layers.Conv2D(
+        # Only the last one's result can be one column wide.
+        layer = StridedConv2D if last else keras.layers.Conv2D
+        x = layer(
             embed_dim * 2**index // narrowing,
             3,
             strides=2,
