@@ -89,7 +89,13 @@ class SelfAttention(keras.layers.Layer):
         scores = ops.matmul(
             query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2))
         )
-        return self.transform_attention(ops.softmax(scores, axis=-1), training), value
+        maps = ops.softmax(ops.cast(scores, self.maps_dtype), axis=-1)
+        return self.transform_attention(maps, training), value
+
+    @property
+    def maps_dtype(self):
+        """What the softmax is computed in."""
+        return self.compute_dtype
 
     def transform_attention(self, attention, training):
         """The maps that weigh the values; here the softmax itself."""

@@ -55,6 +55,9 @@ def softmax_features(tokens, projection, is_query):
     """
     num_features, head_dim = projection.shape
     exponents = _project(tokens, projection)
+    tokens = ops.cast(
+        tokens, exponents.dtype
+    )  # a key's error here does not cancel, and grows with its size
     half_squares = ops.sum(ops.square(tokens), axis=-1, keepdims=True) * (
         0.5 * head_dim**-0.5
     )
@@ -83,7 +86,8 @@ def linear_attention(query_features, key_features, value):
 
 
 def _project(tokens, projection):
-    return ops.matmul(tokens * projection.shape[1] ** -0.25, ops.transpose(projection))
+    tokens = ops.cast(tokens, projection.dtype) * projection.shape[1] ** -0.25
+    return ops.matmul(tokens, ops.transpose(projection))
 
 
 KERNELS = ("relu", "softmax")

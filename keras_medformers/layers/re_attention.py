@@ -11,7 +11,8 @@ class ReAttention(SelfAttention):
     """Multi-head re-attention: Norm(M^T softmax(Q K^T / sqrt(d_k))) V, then a projection.
 
     As in DeepViT's code, M is a 1 x 1 convolution over heads with a bias, and Norm a BatchNorm over
-    heads; rows of the resulting maps no longer sum to 1.
+    heads; rows of the resulting maps no longer sum to 1. From the softmax to the norm, maps are float32 in
+    half precision, too.
 
     Args:
         num_heads: Number of heads.
@@ -43,14 +44,26 @@ class ReAttention(SelfAttention):
             name="head_mixing",
             shape=(self.num_heads, self.num_heads),
             initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            autocast=False,
         )
+        # In training the norm cancels the bias, and its gradient is the difference of two large sums, which
+        # would be beyond float16.
         self.head_bias = self.add_weight(
-            name="head_bias", shape=(self.num_heads,), initializer="zeros"
+            name="head_bias",
+            shape=(self.num_heads,),
+            initializer="zeros",
+            autocast=False,
         )
         self.norm = keras.layers.BatchNormalization(
             axis=1, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
         )
         self.norm.build((None, self.num_heads, None, None))
+
+    @property
+    def maps_dtype(self):
+        # The norm magnifies how a map differs from a uniform one. That is a hundredth or less of its values
+        # before training, which half precision rounds away.
+        return keras.backend.result_type(self.compute_dtype, "float32")
 
     def transform_attention(self, attention, training):
         """Mixes the maps across heads and normalises them, in one matrix product.
@@ -77,7 +90,7 @@ class ReAttention(SelfAttention):
         mixed = ops.matmul(weights, maps) + ops.cast(
             ops.reshape(shift, (-1, 1)), attention.dtype
         )
-        return ops.reshape(mixed, ops.shape(attention))
+        return ops.cast(ops.reshape(mixed, ops.shape(attention)), self.compute_dtype)
 
     def _mixed_moments(self, maps, mixing, length):
         """Mean and variance per mixed head; softmax rows sum to 1, so each map's mean is 1/length."""

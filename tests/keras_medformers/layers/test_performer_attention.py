@@ -232,6 +232,21 @@ def test_half_precision_stays_near_single(policy, kernel):
     assert error < 0.02 * np.abs(expected).mean()
 
 
+def test_features_of_large_half_precision_tokens_are_those_of_their_values():
+    tokens = keras.ops.cast(
+        6 * np.random.default_rng(0).normal(size=(1, 2, 40, 8)), "bfloat16"
+    )
+    directions = keras.ops.convert_to_tensor(orthogonal_features(16, 8, 0), "float32")
+
+    for is_query in (True, False):
+        features = softmax_features(tokens, directions, is_query)
+
+        expected = softmax_features(
+            keras.ops.cast(tokens, "float32"), directions, is_query
+        )
+        np.testing.assert_allclose(features, expected, rtol=1e-5)
+
+
 def test_drops_out_in_training_only():
     layer = PerformerAttention(4, dropout_rate=0.5)
 

@@ -76,6 +76,36 @@ def test_computes_in_half_precision_with_float32_weights(make):
     assert {v.dtype for v in layer.trainable_variables} == {"float32"}
 
 
+@pytest.mark.parametrize(
+    "policy, tolerance", [("mixed_bfloat16", 0.04), ("mixed_float16", 0.005)]
+)
+def test_re_attention_of_nearly_uniform_maps_is_near_float32_in_half_precision(
+    policy, tolerance
+):
+    """As before training: maps differ from uniform ones by a hundredth, which the norm magnifies."""
+    keras.utils.set_random_seed(0)
+    tokens = np.random.default_rng(0).normal(size=(4, 64, 48)).astype("float32")
+    single, half = ReAttention(8), ReAttention(8, dtype=policy)
+    for layer in (single, half):
+        layer.build(tokens.shape)
+    half.set_weights(single.get_weights())
+
+    results = []
+    for layer in (single, half):
+        with tf.GradientTape() as tape:
+            output = tf.cast(layer(tokens, training=True), "float32")
+            loss = tf.reduce_sum(
+                output * np.random.default_rng(1).normal(size=tokens.shape)
+            )
+        weights = [
+            v for v in layer.trainable_variables if v.name != "head_bias"
+        ]  # see above
+        results.append([output, *tape.gradient(loss, weights)])
+
+    for expected, result in zip(*results, strict=True):
+        assert np.linalg.norm(result - expected) < tolerance * np.linalg.norm(expected)
+
+
 def test_re_attention_in_training_equals_a_convolution_and_batch_norm():
     keras.utils.set_random_seed(0)
     layer = ReAttention(4)
