@@ -55,9 +55,8 @@ def softmax_features(tokens, projection, is_query):
     """
     num_features, head_dim = projection.shape
     exponents = _project(tokens, projection)
-    tokens = ops.cast(
-        tokens, exponents.dtype
-    )  # a key's error here does not cancel, and grows with its size
+    # A key's error here does not cancel, and grows with its size.
+    tokens = ops.cast(tokens, exponents.dtype)
     half_squares = ops.sum(ops.square(tokens), axis=-1, keepdims=True) * (
         0.5 * head_dim**-0.5
     )
