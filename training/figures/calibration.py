@@ -13,7 +13,7 @@ def calibration(
     probabilities: np.ndarray,
     outcome_name: str,
     probability_name: str,
-    unit: str = "slices",
+    unit: str = "images",
 ) -> Figure:
     """How often something was so, against how probable it was said to be; below, how often that was said.
 

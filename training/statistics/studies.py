@@ -13,7 +13,7 @@ class StudyArrays(NamedTuple):
         study_ids: Shape `(studies,)`.
         probabilities: float, shape `(studies, labels)`.
         labels: 0 or 1, shape `(studies, labels)`.
-        first_rows: Index of a row of each study among the slices, to look up its patient.
+        first_rows: Index of a row of each study among the images, to look up its patient.
     """
 
     study_ids: np.ndarray
@@ -23,7 +23,7 @@ class StudyArrays(NamedTuple):
 
 
 STUDY_RULES = ("max", "mean")
-"""How slices' probabilities become their study's. Labels always become their maximum."""
+"""How images' probabilities become their study's. Labels always become their maximum."""
 
 
 def by_study(
@@ -32,13 +32,13 @@ def by_study(
     study_ids: Sequence,
     rule: str = "max",
 ) -> StudyArrays:
-    """Turns predictions per slice into predictions per study.
+    """Turns predictions per image into predictions per study.
 
     Args:
-        probabilities: Shape `(slices, labels)`.
+        probabilities: Shape `(images, labels)`.
         labels: 0 or 1, same shape.
-        study_ids: The study of each slice.
-        rule: `max` (a study is as suspicious as its most suspicious slice) or `mean`.
+        study_ids: The study of each image.
+        rule: `max` (a study is as suspicious as its most suspicious image) or `mean`.
 
     Returns:
         The studies' probabilities and labels.
@@ -58,7 +58,7 @@ def by_study(
     )
     if not len(probabilities) == len(labels) == len(ids):
         raise ValueError(
-            "`probabilities`, `labels` and `study_ids` must have one row per slice. "
+            "`probabilities`, `labels` and `study_ids` must have one row per image. "
             f"Received: {len(probabilities)}, {len(labels)} and {len(ids)} rows"
         )
 
