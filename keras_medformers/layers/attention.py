@@ -70,8 +70,10 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, tokens, training=None):
         attention, value = self.attend(tokens, training=training)
-        mixed = ops.matmul(attention, value)
-        mixed = ops.transpose(mixed, (0, 2, 1, 3))
+        mixed = ops.matmul(attention, value)  # (batch, heads, tokens, head_dim)
+        mixed = ops.transpose(mixed, (0, 2, 1, 3))  # (batch, tokens, heads, head_dim)
+
+        # Heads beside each other, (batch, tokens, heads * head_dim), to the input's channels.
         length = ops.shape(tokens)[1]
         return self.proj(
             ops.reshape(mixed, (-1, length, self.num_heads * self._head_dim))
@@ -80,12 +82,16 @@ class SelfAttention(keras.layers.Layer):
     def attend(self, tokens, training=None):
         """Attention maps `(batch, heads, tokens, tokens)` and values `(batch, heads, tokens, head_dim)`."""
         length = ops.shape(tokens)[1]
+
+        # (batch, tokens, 3, heads, head_dim) to (3, batch, heads, tokens, head_dim).
         qkv = ops.reshape(
             self.qkv(tokens), (-1, length, 3, self.num_heads, self._head_dim)
         )
         query, key, value = ops.unstack(
             ops.transpose(qkv, (2, 0, 3, 1, 4)), num=3, axis=0
         )
+
+        # (batch, heads, tokens, tokens): a row of weights for each query.
         scores = ops.matmul(
             query * self._head_dim**-0.5, ops.transpose(key, (0, 1, 3, 2))
         )

@@ -86,6 +86,8 @@ class DeformableConv2D(keras.layers.Layer):
         taps = self.kernel_size**2
         _, height, width, _ = ops.shape(offsets)
         rows, columns = self._positions(offsets, height, width)
+
+        # (batch, height * width * taps, channels); the taps of a position lie side by side.
         sampled = sample_bilinear(x, rows, columns)
         sampled = ops.reshape(sampled, (-1, height, width, taps * x.shape[-1]))
         result = ops.matmul(sampled, ops.reshape(self.kernel, (-1, self.filters)))
@@ -96,10 +98,14 @@ class DeformableConv2D(keras.layers.Layer):
         # Ten thousands of pixels are beyond half precision's whole numbers.
         offsets = ops.cast(offsets, "float32")
         offsets = ops.reshape(offsets, (-1, height, width, self.kernel_size**2, 2))
+
+        # Places of the taps around the middle of the window, (taps,) each.
         tap = ops.arange(self.kernel_size, dtype="float32") - self.kernel_size // 2
         tap_rows, tap_columns = (
             ops.reshape(t, (-1,)) for t in ops.meshgrid(tap, tap, indexing="ij")
         )
+
+        # (batch, height, width, taps) each: the window's middle, the tap, its offset.
         rows = ops.cast(ops.arange(height) * self.strides, "float32")
         columns = ops.cast(ops.arange(width) * self.strides, "float32")
         rows = ops.reshape(rows, (1, -1, 1, 1)) + tap_rows + offsets[..., 0]
@@ -141,6 +147,7 @@ def sample_bilinear(x, rows, columns):
         Dai et al., Deformable Convolutional Networks, eq. (3) and (4).
     """
     batch, height, width, channels = ops.shape(x)
+    # (batch * height * width, channels): one gather for all images, each from its first pixel on.
     pixels = ops.reshape(x, (-1, channels))
     first_of_image = ops.expand_dims(
         ops.arange(batch, dtype="int32") * (height * width), 1

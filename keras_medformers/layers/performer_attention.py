@@ -79,6 +79,7 @@ def linear_attention(query_features, key_features, value):
     Reference:
         Taha et al., HCT, Fig. 2.
     """
+    # (batch, heads, num_features, head_dim) and (batch, heads, num_features, 1): sums over keys.
     context = ops.matmul(ops.transpose(key_features, (0, 1, 3, 2)), value)
     key_sum = ops.expand_dims(ops.sum(key_features, axis=2), -1)
     return ops.matmul(query_features, context) / ops.matmul(query_features, key_sum)
@@ -173,6 +174,7 @@ class PerformerAttention(keras.layers.Layer):
             split_heads(dense(tokens), self.num_heads)
             for dense in (self.query, self.key, self.value)
         )
+        # (batch, heads, tokens, head_dim), then (batch, tokens, channels), then as the input.
         mixed = linear_attention(*self.features(query, key), value)
         mixed = self.proj(ops.cast(merge_heads(mixed), self.compute_dtype))
         return ops.reshape(self.dropout(mixed, training=training), ops.shape(x))

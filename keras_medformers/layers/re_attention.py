@@ -73,8 +73,10 @@ class ReAttention(SelfAttention):
         and written once; convolution, then BatchNorm, takes several times as long.
         """
         heads, length = self.num_heads, ops.shape(attention)[-1]
+        # (batch, heads, tokens * tokens): a map is a vector, mixing heads a matrix product.
         maps = ops.reshape(attention, (-1, heads, length * length))
-        mixing = ops.cast(self.head_mixing, "float32")
+        mixing = ops.cast(self.head_mixing, "float32")  # (heads, mixed heads)
+
         if training and self.norm.trainable:
             mean, variance = self._mixed_moments(maps, mixing, length)
             self._update_moving_moments(mean, variance)
@@ -86,6 +88,8 @@ class ReAttention(SelfAttention):
         shift = (ops.cast(self.head_bias, "float32") - mean) * scale + self.norm.beta
         if self.transform_scale:
             scale, shift = scale * self._head_dim**-0.5, shift * self._head_dim**-0.5
+
+        # (mixed heads, heads) times (batch, heads, tokens * tokens), then maps again.
         weights = ops.cast(ops.transpose(mixing * scale), attention.dtype)
         mixed = ops.matmul(weights, maps) + ops.cast(
             ops.reshape(shift, (-1, 1)), attention.dtype
@@ -94,6 +98,7 @@ class ReAttention(SelfAttention):
 
     def _mixed_moments(self, maps, mixing, length):
         """Mean and variance per mixed head; softmax rows sum to 1, so each map's mean is 1/length."""
+        # (batch, heads, heads)
         products = ops.cast(ops.matmul(maps, ops.transpose(maps, (0, 2, 1))), "float32")
         mean_of_map = 1.0 / ops.cast(length, "float32")
         covariance = ops.mean(products, axis=0) * mean_of_map**2 - mean_of_map**2

@@ -124,12 +124,14 @@ def class_features(
         raise ValueError(f"Expected `stem` in {sorted(STEMS)}. Received: {stem=}")
     grid = (height // patch_size, width // patch_size)
     x = STEMS[stem](image, patch_size, embed_dim)
+    # (batch, rows, columns, embed_dim) to (batch, tokens, embed_dim), the class token first.
     x = keras.layers.Reshape((grid[0] * grid[1], embed_dim), name="patches")(x)
     x = ClassToken(name="class_token")(x)
     x = PositionEmbedding(grid, name="position_embedding")(x)
     for index in range(num_layers):
         x = TransformerBlock(num_heads, mlp_dim, name=f"encoder_{index}")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    # (batch, embed_dim)
     x = keras.layers.Cropping1D((0, grid[0] * grid[1]), name="class_token_alone")(x)
     return keras.layers.Flatten(name="class_features")(x)
 
