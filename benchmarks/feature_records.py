@@ -142,8 +142,8 @@ def measure_passes(config, rounds: int) -> dict[str, float]:
 def _config(folder: Path, batch_size: int, input_size: int):
     """Settings for records of phantoms, which are made below `folder`."""
     import_tensorflow()
-    from training.papers import recipe
     from training.runs import session
+    from training.runs.recipes import recipe
 
     phantoms = phantom_head_ct.PhantomConfig(
         patients=PATIENTS, slices_per_series=SLICES_PER_SERIES

@@ -23,9 +23,10 @@ from data_prep.records.schema import INFO_NAME, DatasetInfo
 from keras_medformers import registry
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-from training.papers import RECIPES, default_recipe, recipe, recipe_values
+from training.papers import RECIPES, default_recipe, recipe_values
 from training.runs import first_stage, session, summary
 from training.runs.config import Config
+from training.runs.recipes import recipe
 from training.runs.resolve import only_what_applies, settings_of
 
 logger = logging.getLogger(__name__)

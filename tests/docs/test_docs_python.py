@@ -11,6 +11,7 @@ from data_prep.records.splits import SPLITS
 from keras_medformers import registry
 from keras_medformers.support import command_line
 from training.papers import lookup
+from training.runs.recipes import recipe
 
 
 def test_readme_example_runs(capsys):
@@ -50,7 +51,7 @@ def test_recipe_of_a_paper_trains_the_model(adding, monkeypatch):
     values = names["PAPER"].recipes["foo_isic2018"].values
     monkeypatch.setitem(lookup.RECIPES, "foo_isic2018", dict(values))
     assert lookup.default_recipe("foo_large", "isic2018") == "foo_isic2018"
-    assert lookup.recipe("foo_isic2018", records="r").input_size == 64
+    assert recipe("foo_isic2018", records="r").input_size == 64
 
 
 def test_recipe_of_a_data_set_makes_records(adding, monkeypatch, tmp_path):

@@ -18,7 +18,7 @@ from training.compare.differences import (
 )
 from training.compare.matching import row_of
 from training.compare.runs import Run
-from training.papers import PAPERS, RECIPES, recipe
+from training.papers import PAPERS, RECIPES
 from training.papers.paper import (
     Column,
     Paper,
@@ -31,6 +31,7 @@ from training.papers.paper import (
     value_of,
 )
 from training.runs.config import Config
+from training.runs.recipes import recipe
 from training.runs.resolve import only_what_applies
 
 ABSENT = "–"

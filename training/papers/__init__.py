@@ -9,8 +9,7 @@ from training.papers.lookup import (
     PAPERS,
     RECIPES,
     default_recipe,
-    recipe,
     recipe_values,
 )
 
-__all__ = ["PAPERS", "RECIPES", "default_recipe", "recipe", "recipe_values"]
+__all__ = ["PAPERS", "RECIPES", "default_recipe", "recipe_values"]

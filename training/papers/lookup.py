@@ -9,7 +9,6 @@ from data_prep.datasets import is_phantom
 from keras_medformers.registry import list_relatives
 from keras_medformers.support.errors import UserError
 from training.papers.paper import Paper
-from training.runs.config import Config
 
 
 def _papers() -> dict[str, Paper]:
@@ -33,25 +32,6 @@ RECIPES = {
     for name, recipe in paper.recipes.items()
 }
 """What each recipe sets, of `Config`'s values, by name."""
-
-
-def recipe(name: str, **values: object) -> Config:
-    """The recipe's `Config` with `values` (records, data set and so on) put in.
-
-    Args:
-        name: The recipe's name.
-        **values: Values of `Config` that take the place of the recipe's.
-
-    Raises:
-        UserError: If there is no such recipe, or `values` name a model of another architecture.
-    """
-    written_for = recipe_values(name)["model"]
-    fitting = list_relatives(written_for)
-    if values.get("model", written_for) not in fitting:
-        raise UserError(
-            f"recipe {name!r} is for {', '.join(fitting)}, received model {values['model']!r}"
-        )
-    return Config(**{**RECIPES[name], **values})
 
 
 def recipe_values(name: str) -> dict:

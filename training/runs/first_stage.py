@@ -12,8 +12,9 @@ from pathlib import Path
 
 from data_prep.datasets import is_phantom
 from keras_medformers.support.errors import UserError
-from training.papers import recipe, recipe_values
+from training.papers import recipe_values
 from training.runs.config import MODEL_FILE, Config
+from training.runs.recipes import recipe
 from training.runs.resolve import only_what_applies, settings_of
 
 FOLDER = "patches"

@@ -11,7 +11,8 @@ import keras_medformers
 from keras_medformers import registry
 from training import papers
 from training.compare.matching import row_of
-from training.papers import PAPERS, RECIPES, recipe
+from training.papers import PAPERS, RECIPES
+from training.runs.recipes import recipe
 
 GROUPS = [(paper, group) for paper in PAPERS.values() for group in paper.models]
 COUNTS = {name: text for _, group in GROUPS for name, text in group.parameters.items()}

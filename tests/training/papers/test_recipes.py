@@ -5,8 +5,9 @@ import pytest
 import keras_medformers
 from data_prep.datasets import get_dataset
 from keras_medformers.support.errors import UserError
-from training.papers import RECIPES, default_recipe, recipe
+from training.papers import RECIPES, default_recipe
 from training.runs.config import Config
+from training.runs.recipes import recipe
 from training.statistics.prevalence import LABEL_WEIGHTS
 
 N_CNN = ("scopeformer_1cnn", "scopeformer_2cnn", "scopeformer_3cnn")

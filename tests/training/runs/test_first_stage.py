@@ -7,9 +7,9 @@ import types
 import pytest
 
 from keras_medformers.support.errors import UserError
-from training.papers import recipe
 from training.runs import first_stage
 from training.runs.config import Config
+from training.runs.recipes import recipe
 
 IMAGES_CONFIG = {
     "image_size": 1664,

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from keras_medformers.support.errors import UserError
-from training.papers import RECIPES, recipe
+from training.papers import RECIPES
 from training.runs.config import Config
+from training.runs.recipes import recipe
 from training.runs.resolve import only_what_applies, settings_of
 
 HIFUSE = Config(model="hifuse_tiny", dataset="isic2018", records="records")
