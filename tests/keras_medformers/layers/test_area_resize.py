@@ -46,9 +46,3 @@ def test_unknown_size_in_a_graph():
         assert np.all(
             traced(np.ones((1, *size, 1), "int16")).numpy() == np.ones((1, 4, 8, 1))
         )
-
-
-def test_config_round_trip():
-    layer = AreaResize(4, 8, round_values=False, name="resize")
-
-    assert AreaResize.from_config(layer.get_config()).get_config() == layer.get_config()

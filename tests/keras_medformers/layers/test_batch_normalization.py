@@ -62,18 +62,3 @@ def test_statistics_stay_in_inference_and_when_frozen(training, trainable):
     layer(MAPS, training=training)
 
     assert np.all(np.asarray(layer.moving_variance) == 1)
-
-
-def test_saves_and_loads_and_computes_in_half_precision(tmp_path):
-    layer = UnbiasedBatchNormalization(dtype="mixed_float16", name="layer")
-    model = keras.Sequential([keras.Input((None, None, 5)), layer])
-    layer(MAPS, training=True)
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-
-    np.testing.assert_array_equal(
-        loaded.predict(MAPS, verbose=0), model.predict(MAPS, verbose=0)
-    )
-    assert loaded.layers[0].get_config() == layer.get_config()
-    assert {weight.dtype for weight in layer.weights} == {"float32"}

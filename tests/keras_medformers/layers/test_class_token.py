@@ -1,4 +1,4 @@
-"""The class token: its place, its gradient, files and precision."""
+"""The class token: its place, its gradient, unknown lengths."""
 
 import keras
 import numpy as np
@@ -46,19 +46,3 @@ def test_length_and_batch_may_be_unknown():
 
     assert model.output_shape == (None, None, 10)
     assert model(TOKENS).shape == (2, 7, 10)
-
-
-def test_saves_and_loads(layer, tmp_path):
-    model = keras.Sequential([keras.Input((6, 10)), layer])
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-
-    np.testing.assert_array_equal(loaded(TOKENS), model(TOKENS))
-
-
-def test_computes_in_half_precision_with_a_float32_weight():
-    layer = ClassToken(dtype="mixed_bfloat16")
-
-    assert layer(TOKENS).dtype == tf.bfloat16
-    assert layer.token.dtype == "float32"

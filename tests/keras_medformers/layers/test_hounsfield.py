@@ -27,12 +27,3 @@ def test_brain_subdural_and_soft_tissue_windows_at_known_values():
 def test_refuses_a_window_without_width():
     with pytest.raises(ValueError, match="positive width"):
         HounsfieldWindows([(40, 0)])
-
-
-def test_config_round_trip():
-    layer = HounsfieldWindows([(40, 80)], name="windows")
-
-    assert (
-        HounsfieldWindows.from_config(layer.get_config()).get_config()
-        == layer.get_config()
-    )

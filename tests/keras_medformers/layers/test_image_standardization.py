@@ -1,6 +1,5 @@
 """Grey values to mean 0 and deviation 1, image by image."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -40,19 +39,6 @@ def test_an_empty_image_becomes_zeros():
     assert np.all(
         np.asarray(ImageStandardization()(np.full((1, 4, 4, 1), 9, "uint16"))) == 0
     )
-
-
-def test_stays_float32_under_mixed_precision_and_saves(tmp_path):
-    layer = ImageStandardization(smallest_deviation=0.5, dtype="mixed_float16")
-    model = keras.Sequential([keras.Input((None, None, 1), dtype="uint16"), layer])
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-
-    result = np.asarray(loaded(PIXELS))
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, np.asarray(model(PIXELS)))
-    assert loaded.layers[0].get_config() == layer.get_config()
 
 
 def test_refuses_no_deviation():

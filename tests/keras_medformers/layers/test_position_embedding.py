@@ -94,15 +94,3 @@ def test_without_a_grid_other_lengths_are_refused(tmp_path):
 def test_refuses_a_grid_of_more_positions_than_tokens():
     with pytest.raises(ValueError, match=r"5 tokens.*grid=\(2, 3\)"):
         model_of(5, (2, 3))
-
-
-def test_saves_and_loads_with_its_grid(tmp_path):
-    model, layer = model_of(7, (2, 3))
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras").get_layer(
-        "position_embedding"
-    )
-
-    assert loaded.grid == (2, 3)
-    np.testing.assert_array_equal(loaded.position, layer.position)

@@ -1,6 +1,5 @@
 """Pictures brought to the network's size, against Pillow's resize and a crop of its centre."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,19 +86,6 @@ def test_whole_batches_at_once():
 
     for result, image in zip(together, images):
         np.testing.assert_allclose(result, np.asarray(layer(image[None]))[0], atol=1e-3)
-
-
-def test_saves_and_loads(tmp_path):
-    pixels = keras.Input((None, None, 3), dtype="uint8")
-    model = keras.Sequential([pixels, ResizeAndCrop(64, 56, name="crop")])
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-
-    assert loaded.output_shape == (None, 56, 56, 3)
-    assert loaded.layers[0].get_config() == model.layers[0].get_config()
-    image = photograph(100, 143)[None]
-    np.testing.assert_array_equal(loaded(image), model(image))
 
 
 @pytest.mark.parametrize("sizes", [(50, 56), (10, 0)])
