@@ -8,10 +8,11 @@ from photograph_files import encode, scene
 from data_prep import datasets, tfrecords
 from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
-from keras_medformers import registry
+from keras_medformers import registry, tasks
 from keras_medformers.support import command_line
 from training.papers import lookup
 from training.runs.recipes import recipe
+from training.tasks.multi_task import MultiTask
 
 
 def test_readme_example_runs(capsys):
@@ -25,7 +26,7 @@ def test_readme_example_runs(capsys):
 
 @pytest.fixture
 def adding():
-    """The code blocks of docs/adding.md, in its order: model, paper, data set."""
+    """The code blocks of docs/adding.md, in its order: model, paper, data set, task."""
     return pages.blocks(pages.ROOT / "docs" / "adding.md", "python")
 
 
@@ -85,3 +86,17 @@ def test_recipe_of_a_data_set_makes_records(adding, monkeypatch, tmp_path):
     assert info.label_names == ("left", "right")
     assert sum(info.count(split) for split in SPLITS) == 20
     assert "pictures/lost.png,no file" in (tmp_path / "records/rejects.csv").read_text()
+
+
+def test_recipe_of_a_task_is_learned_and_answered(adding, monkeypatch):
+    monkeypatch.setattr(tasks, "_SPECS", list(tasks._SPECS))
+    exec(adding[3], {})
+    task = MultiTask(tasks.spec_of_outputs(("grade", "bar")))
+    assert task.num_classes == {"bar": 2, "grade": 3}
+
+    logits = np.array([[0.0, 9, 0, 0, 9], [9, 0, 9, 0, 0]], "float32")
+    labels = np.array([[0, 1, 0, 0, 1], [1, 0, 0, 0, 0]], "float32")
+    assert float(task.loss()(labels, logits)) < 1e-2
+    answers = task.spec.answers(task.probabilities(logits))
+    np.testing.assert_array_equal(answers["bar"], [1, 0])
+    np.testing.assert_array_equal(answers["grade"], [2, -1])
