@@ -90,7 +90,6 @@ def measure(
                 "original_memory_mib": _memory_mib(theirs, what) if theirs else None,
             }
         )
-
     return rows
 
 

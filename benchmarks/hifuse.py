@@ -90,7 +90,6 @@ def measure(
                     "original_memory_mib": original_memory_mib,
                 }
             )
-
     return rows
 
 

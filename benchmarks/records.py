@@ -20,9 +20,11 @@ import pydicom
 from benchmarks.rounds import check_rounds, make_parser, medians, write_result
 from data_prep.datasets import get_dataset
 from data_prep.modalities.head_ct.dicom import read_slice
+from data_prep.modalities.head_ct.records import resized
 from data_prep.records import schema
 from data_prep.records.build import BuildConfig, build
 from data_prep.records.workers import available_cores
+from keras_medformers.modalities import HEAD_CT
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.quiet_tensorflow import import_tensorflow
@@ -96,10 +98,10 @@ def measure(
         ),
         "read to HU": lambda: _per_second(read_slice, some),
         "read, resize, store raw": lambda: _per_second(
-            lambda path: _encode(path, schema.HU_RAW), some
+            lambda path: _encode(path, compression=False), some
         ),
         "read, resize, compress": lambda: _per_second(
-            lambda path: _encode(path, schema.HU_ZLIB), some
+            lambda path: _encode(path, compression=True), some
         ),
         f"whole builder, {workers} processes": lambda: _build_per_second(
             dataset, data_dir, workers, len(paths)
@@ -108,10 +110,10 @@ def measure(
     return {
         "slices_per_second": medians(rows, rounds),
         "bytes_per_record": {
-            image_format: statistics.mean(
-                len(_encode(path, image_format)) for path in some
+            schema.image_format(HEAD_CT, compression): statistics.mean(
+                len(_encode(path, compression)) for path in some
             )
-            for image_format in (schema.HU_RAW, schema.HU_ZLIB)
+            for compression in (False, True)
         },
         "slices_in_one_process": len(some),
         "slices_of_builder": len(paths),
@@ -127,7 +129,7 @@ def table(result: dict) -> str:
     lines = [f"{'what':36} {'slices/s':>10} {'bare decode':>12} {'ratio':>7}"]
     for name, figure in result["slices_per_second"].items():
         lines.append(f"{name:36} {figure:10.0f} {limit:12.0f} {figure / limit:7.2f}")
-    raw = result["bytes_per_record"][schema.HU_RAW]
+    raw = result["bytes_per_record"][HEAD_CT.record_format]
     lines.append(f"{'image format':36} {'KiB/slice':>10} {'raw':>12} {'ratio':>7}")
     for name, size in result["bytes_per_record"].items():
         lines.append(
@@ -136,8 +138,9 @@ def table(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _encode(path: Path, image_format: str) -> bytes:
-    return schema.encode_hu(read_slice(path).hu, IMAGE_SIZE_PX, image_format)
+def _encode(path: Path, compression: bool) -> bytes:
+    hu = resized(read_slice(path).hu, IMAGE_SIZE_PX)
+    return schema.encode_pixels(hu, compression)
 
 
 def _per_second(function: Callable[[Path], object], paths: list[Path]) -> float:
@@ -153,7 +156,7 @@ def _build_per_second(dataset: str, data_dir: Path, workers: int, slices: int) -
     with tempfile.TemporaryDirectory() as records_dir:
         started_s = time.perf_counter()
         build(
-            BuildConfig(dataset, image_size=IMAGE_SIZE_PX),
+            BuildConfig(dataset, settings={"image_size": IMAGE_SIZE_PX}),
             data_dir,
             Path(records_dir),
             workers,

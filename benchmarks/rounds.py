@@ -31,7 +31,6 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
         default=FEWEST_ROUNDS,
         help="times that each row is run, warm",
     )
-
     return parser
 
 

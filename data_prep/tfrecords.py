@@ -1,6 +1,6 @@
 """Makes TFRecords: `python -m data_prep.tfrecords --dataset rsna_ich --data-dir DIR --records DIR`.
 
-CT slices, photographs and mammograms alike go through it. Without arguments it makes the head CT phantoms and
+Images of every modality go through it. Without arguments it makes the head CT phantoms and
 their records. Interrupted, it goes on where it was when run again; finished, it says so. Files that cannot be
 read are listed in `rejects.csv`.
 """
@@ -9,21 +9,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.datasets import get_dataset, list_datasets
 from data_prep.datasets.base import Dataset
-from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
-from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
 from data_prep.records.balance import BALANCES
 from data_prep.records.build import build
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.identifiers import DEFAULT_KEY_FILE
-from data_prep.records.resolve_config import CT_IMAGE_SIZE_PX
+from data_prep.records.resolve_config import flags, listed
 from data_prep.records.workers import available_cores
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
-
-SMALLEST_IMAGE_PX = 8
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,25 +33,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = get_dataset(arguments.dataset)
     config = BuildConfig(
         dataset=dataset.name,
-        image_size=_optional_at_least(
-            "--image-size", arguments.image_size, SMALLEST_IMAGE_PX
-        ),
         shards=_at_least("--shards", arguments.shards, 1),
         fractions=_fractions(arguments.fractions) if arguments.fractions else None,
         seed=arguments.seed,
-        twelve_bit_correction=arguments.twelve_bit_correction,
-        compression=arguments.compression,
         split=arguments.split,
         fold=arguments.fold,
-        treatment=arguments.treatment,
         balance=arguments.balance,
-        source_height=_optional_at_least(
-            "--source-height", arguments.source_height, SMALLEST_IMAGE_PX
-        ),
-        flip=arguments.flip,
-        negatives_per_image=_optional_at_least(
-            "--negatives-per-image", arguments.negatives_per_image, 0
-        ),
+        settings=_settings(arguments),
     )
     if not 0 <= arguments.max_reject_share <= 1:
         raise UserError(
@@ -80,7 +65,7 @@ def default_data_dir(dataset: Dataset) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.tfrecords",
-        description="Makes TFRecords of a data set of CT slices, of photographs or of mammograms.",
+        description="Makes TFRecords of a data set: CT, mammograms, photographs, radiographs.",
         epilog=_about_data_sets(),
         formatter_class=_Help,
     )
@@ -152,57 +137,42 @@ def _parser() -> argparse.ArgumentParser:
         help="secret key for identifiers; made when needed",
     )
     add("--overwrite", action="store_true", help="discard the records that are there")
-    sized = parser.add_argument_group(
-        "CT and mammograms (photographs keep their size and their JPEG or PNG coding)"
-    )
-    sized.add_argument(
-        "--image-size",
-        type=int,
-        help="height to store, in pixels, and width: the same for CT, 10/13 of it for mammograms; "
-        f"{CT_IMAGE_SIZE_PX}, {FULL_HEIGHT_PX} or the data set's own if not given. Patches of mammograms are "
-        "stored at the scale of such images",
-    )
-    sized.add_argument(
-        "--no-compression",
-        dest="compression",
-        action="store_const",
-        const=False,
-        help="larger records that decode faster",
-    )
-    ct = parser.add_argument_group("CT only")
-    ct.add_argument(
-        "--no-twelve-bit-correction",
-        dest="twelve_bit_correction",
-        action="store_const",
-        const=False,
-        help="leave RSNA's 12-bit slices with a wrong intercept as they are",
-    )
-    ct.add_argument(
-        "--treatment",
-        choices=TREATMENTS,
-        help="mask: air in place of the head holder; overlay: that on a slice clipped to the brain window; "
-        "the data set's own if not given",
-    )
-    mammograms = parser.add_argument_group("mammograms only")
-    mammograms.add_argument(
-        "--source-height",
-        type=int,
-        help=f"pixels of the files that the stored height stands for; {FULL_HEIGHT_PX}, or the phantoms' "
-        "height, if not given. Larger breasts are cropped, smaller ones padded",
-    )
-    mammograms.add_argument(
-        "--keep-laterality",
-        dest="flip",
-        action="store_const",
-        const=False,
-        help="leave right breasts at the right instead of flipping them to the left",
-    )
-    mammograms.add_argument(
-        "--negatives-per-image",
-        type=int,
-        help="patches to cut from each non-malignant image; the data set's own number if not given",
-    )
+    _add_flags_of_modalities(parser)
     return parser
+
+
+def _add_flags_of_modalities(parser: argparse.ArgumentParser) -> None:
+    """Adds the modalities' own options, in a group for each set of kinds that has them."""
+    groups = {}
+    for setting, of_kinds in flags().items():
+        kinds = [words for words, _ in of_kinds]
+        title = f"{kinds[0]} only" if len(kinds) == 1 else listed(kinds)
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        helps = {flag.help: [] for _, flag in of_kinds}
+        for words, flag in of_kinds:
+            helps[flag.help].append(words)
+        said = [
+            text if len(helps) == 1 else f"{', '.join(words)}: {text}"
+            for text, words in helps.items()
+        ]
+        flag = of_kinds[0][1]
+        groups[title].add_argument(
+            flag.option, dest=setting, help="; ".join(said), **flag.arguments
+        )
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The modalities' own settings that were asked for, by name."""
+    given = {}
+    for setting, ((_, flag), *_) in flags().items():
+        value = getattr(arguments, setting)
+        if value is None:
+            continue
+        given[setting] = (
+            value if flag.least is None else _at_least(flag.option, value, flag.least)
+        )
+    return given
 
 
 class _Help(
@@ -221,7 +191,7 @@ def _about_data_sets() -> str:
     lines, width = ["data sets:"], max(map(len, datasets))
     for name, dataset in datasets.items():
         shares = ", ".join(f"{share:g}" for share in dataset.fractions)
-        images = dataset.modality.nouns_of_parts or f"{dataset.modality.noun}s"
+        images = dataset.reader.nouns_of_parts or dataset.reader.modality.nouns
         kind = f"{images}, {_labels(dataset)}"
         lines.append(f"  {name:{width}} {kind}; train, validation, test {shares}")
         for rule in dataset.split_rules:
@@ -237,10 +207,6 @@ def _labels(dataset: Dataset) -> str:
         if dataset.label_names
         else f"{noun} by folder"
     )
-
-
-def _optional_at_least(argument: str, value: int | None, lowest: int) -> int | None:
-    return None if value is None else _at_least(argument, value, lowest)
 
 
 def _at_least(argument: str, value: int, lowest: int) -> int:

@@ -1,15 +1,15 @@
 """What a data set has to say of itself so that records can be made of it."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_prep.modalities.head_ct.records import CT
-from data_prep.modalities.modality import Header, Modality
+from data_prep.modalities.head_ct.records import READER as HEAD_CT_READER
+from data_prep.modalities.reader import Header, Reader
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.split_rules import BY_PATIENT, SplitRule
 
@@ -69,7 +69,7 @@ class Part(NamedTuple):
     Attributes:
         name: Told apart by it from the file's others; "" for a file's only record.
         labels: Its labels where they are not those of the file.
-        region: What the modality's `encode` is to make of the file; a tuple that JSON can hold.
+        region: What the modality's `read` is to make of the file; a tuple that JSON can hold.
     """
 
     name: str
@@ -97,18 +97,16 @@ class Dataset:
         prepare: Called with the data folder before listing; makes it, or raises `UserError` when it is not
             there.
         list_images: Lists the images of the data folder.
-        modality: What kind of images they are.
+        reader: How its files are read, and what kind of images they are.
         exclusive_labels: Whether every image has exactly one of the labels.
         split_rules: The ways to divide it, the default first.
         settle_headers: Looks at all headers together; None where each stands for itself.
-        treatment: Default of `BuildConfig.treatment`.
+        settings: Defaults of `BuildConfig.settings`, by name; the modality's own for others.
         balance: Default of `BuildConfig.balance`.
         parts: From a listing and the settings, per file, the records to make of it: none, one or several, all
             in the file's split; None where every file is one record.
         data_folder: Its default folder below `data/`; "" for its name.
-        image_size: Default of `BuildConfig.image_size`; None for the modality's.
-        source_height: From the data folder, the default of `BuildConfig.source_height`.
-        negatives_per_image: Default of `BuildConfig.negatives_per_image`.
+        settings_of_folder: Reads from the data folder those defaults that depend on it.
         has_location: Whether its slices have the extra label `balance.LOCATION`.
         is_phantom: Whether its images are made up here: what learned from them knows nothing
             about patients.
@@ -121,18 +119,16 @@ class Dataset:
     fractions: tuple[float, float, float]
     prepare: Callable[[Path], None]
     list_images: Callable[[Path], Listing]
-    modality: Modality = CT
+    reader: Reader = HEAD_CT_READER
     exclusive_labels: bool = False
     split_rules: tuple[SplitRule, ...] = (BY_PATIENT,)
     settle_headers: SettleHeaders | None = None
-    treatment: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     balance: str | None = None
     has_location: bool = False
     parts: Parts | None = None
     data_folder: str = ""
-    image_size: int | None = None
-    source_height: Callable[[Path], int] | None = None
-    negatives_per_image: int | None = None
+    settings_of_folder: Callable[[Path], dict[str, Any]] | None = None
     is_phantom: bool = False
     patches_of: str = ""
 

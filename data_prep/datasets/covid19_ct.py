@@ -29,7 +29,7 @@ import numpy as np
 from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
 from data_prep.datasets.lists import folder_from, picture_sizes
 from data_prep.labels import COVID_LABELS
-from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.modalities.photograph.records import READER
 from data_prep.records.split_rules import PUBLISHED
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
@@ -176,7 +176,7 @@ DATASET = Dataset(
     fractions=(0.6, 0.15, 0.25),
     prepare=folder_from(WHERE_FROM),
     list_images=list_images,
-    modality=PHOTOGRAPHS,
+    reader=READER,
     exclusive_labels=True,
     split_rules=(PUBLISHED,),
 )

@@ -35,9 +35,9 @@ from data_prep.datasets.base import Dataset, Listing, Reject, fingerprint
 from data_prep.datasets.lists import folder_from
 from data_prep.labels import ICH_LABELS, LOCATION_LABELS
 from data_prep.modalities.head_ct.dicom import read_header
-from data_prep.modalities.head_ct.records import CT
+from data_prep.modalities.head_ct.records import READER
 from data_prep.modalities.head_ct.treatment.treatment import MASK
-from data_prep.modalities.modality import Header
+from data_prep.modalities.reader import Header
 from data_prep.records.balance import LOCATION, TRAIN
 from data_prep.records.split_rules import PAPER_BY_SLICE, PATIENT
 from keras_medformers.support.errors import UserError
@@ -205,10 +205,10 @@ DATASET = Dataset(
     fractions=(0.8, 0.1, 0.1),
     prepare=folder_from(WHERE_FROM),
     list_images=list_slices,
-    modality=dataclasses.replace(CT, read_header=header_of_slice),
+    reader=dataclasses.replace(READER, read_header=header_of_slice),
     split_rules=(PATIENT, PAPER_BY_SLICE),
     settle_headers=settle_headers,
-    treatment=MASK,
+    settings={"treatment": MASK},
     balance=TRAIN,
     has_location=True,
 )

@@ -25,7 +25,7 @@ import numpy as np
 
 from data_prep.datasets.base import Dataset, Listing, fingerprint
 from data_prep.datasets.lists import folder_from, folders_in, pictures_below
-from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.modalities.photograph.records import READER
 from data_prep.records.split_rules import BY_FOLDER, OPEN
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
@@ -158,7 +158,7 @@ DATASET = Dataset(
     fractions=(0.8, 0.1, 0.1),
     prepare=folder_from(WHERE_FROM),
     list_images=list_images,
-    modality=PHOTOGRAPHS,
+    reader=READER,
     exclusive_labels=True,
     split_rules=(BY_FOLDER,),
 )

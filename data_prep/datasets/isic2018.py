@@ -35,7 +35,7 @@ from data_prep.datasets.lists import (
     without_repeats,
 )
 from data_prep.labels import SKIN_LESION_LABELS
-from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.modalities.photograph.records import READER
 from data_prep.records.split_rules import BY_LESION, PAPER_BY_IMAGE
 from keras_medformers.support.errors import UserError
 
@@ -154,7 +154,7 @@ DATASET = Dataset(
     fractions=(0.6, 0.1, 0.3),
     prepare=folder_from(WHERE_FROM),
     list_images=list_images,
-    modality=PHOTOGRAPHS,
+    reader=READER,
     exclusive_labels=True,
     split_rules=(BY_LESION, PAPER_BY_IMAGE),
 )

@@ -27,7 +27,7 @@ import numpy as np
 from data_prep.datasets.base import Dataset, Listing, fingerprint
 from data_prep.datasets.lists import folder_from, picture_sizes
 from data_prep.labels import KVASIR_LABELS
-from data_prep.modalities.photograph.records import PHOTOGRAPHS
+from data_prep.modalities.photograph.records import READER
 from data_prep.records.split_rules import TWO_FOLD
 from keras_medformers.support.errors import UserError
 
@@ -97,7 +97,7 @@ DATASET = Dataset(
     fractions=(0.45, 0.05, 0.5),
     prepare=folder_from(WHERE_FROM),
     list_images=list_images,
-    modality=PHOTOGRAPHS,
+    reader=READER,
     exclusive_labels=True,
     split_rules=(TWO_FOLD,),
 )

@@ -10,7 +10,7 @@ import pandas as pd
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import PARTIAL
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -41,7 +41,7 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         where_from: What errors say of where it comes from.
 
     Raises:
-        UserError: If the file is missing, is no CSV, lacks a column or has no row.
+        UserError: The file is missing, is no CSV, lacks a column or has no row.
     """
     try:
         table = pd.read_csv(path, skipinitialspace=True)
@@ -51,7 +51,6 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
-
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise UserError(
@@ -60,7 +59,6 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         )
     if table.empty:
         raise UserError(f"{path} has no row")
-
     names = table[columns[0]].astype(str).str.strip()
     return table[columns].assign(**{columns[0]: names})
 
@@ -78,22 +76,28 @@ def without_repeats(table: pd.DataFrame, source: str) -> tuple[pd.DataFrame, lis
     name = table.columns[0]
     distinct = table.drop_duplicates()
     if len(distinct) < len(table):
-        logger.info("%s: %d repeated rows dropped", source, len(table) - len(distinct))
+        log.info("%s: %d repeated rows dropped", source, len(table) - len(distinct))
     contradicting = distinct.duplicated(name, keep=False)
     return distinct[~contradicting], list(distinct.loc[contradicting, name].unique())
 
 
-def picture_sizes(folder: Path) -> dict[str, int]:
+def picture_sizes(
+    folder: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES
+) -> dict[str, int]:
     """Sizes in bytes of a folder's pictures, by file name; other files and folders are passed over.
 
+    Args:
+        folder: The folder.
+        suffixes: Ends of their names, in small letters.
+
     Raises:
-        UserError: If the folder cannot be read, or a name in it is not UTF-8.
+        UserError: The folder cannot be read, or a name in it is not UTF-8.
     """
     sizes = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                is_picture = entry.name.lower().endswith(PICTURE_SUFFIXES)
+                is_picture = entry.name.lower().endswith(suffixes)
                 if (
                     is_picture
                     and not entry.is_dir()
@@ -112,7 +116,7 @@ def folders_in(folder: Path) -> list[str]:
     There are none where there is no such folder.
 
     Raises:
-        UserError: If a name is not UTF-8.
+        UserError: A name is not UTF-8.
     """
     if not folder.is_dir():
         return []
@@ -127,17 +131,23 @@ def folders_in(folder: Path) -> list[str]:
     return names
 
 
-def pictures_below(folder: Path) -> dict[str, int]:
+def pictures_below(
+    folder: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES
+) -> dict[str, int]:
     """Sizes in bytes of the pictures in a folder and in those below it, by path with forward slashes.
+
+    Args:
+        folder: The folder.
+        suffixes: Ends of their names, in small letters.
 
     Raises:
         UserError: See `picture_sizes` and `folders_in`.
     """
-    sizes = picture_sizes(folder)
+    sizes = picture_sizes(folder, suffixes)
     for name in folders_in(folder):
         sizes |= {
             f"{name}/{file}": size
-            for file, size in pictures_below(folder / name).items()
+            for file, size in pictures_below(folder / name, suffixes).items()
         }
     return sizes
 

@@ -51,9 +51,9 @@ from data_prep.datasets.mammography_manifest import (
 )
 from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
 from data_prep.modalities.mammogram.frame import Box
-from data_prep.modalities.mammogram.records import MAMMOGRAMS, Region
+from data_prep.modalities.mammogram.records import READER, Region
 from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
-from data_prep.modalities.modality import Header
+from data_prep.modalities.reader import Header
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.split_rules import BY_PATIENT_OR_LIST
 
@@ -78,7 +78,7 @@ def labels_of(finding: Finding | None, config: BuildConfig) -> dict[str, int]:
     finding_type = FINDING_TYPES.index(finding.type) if finding.type else -1
     return {
         FINDING_TYPE: finding_type,
-        FINDING_SIZE: finding_size_px(finding.box, config.source_height),
+        FINDING_SIZE: finding_size_px(finding.box, config.settings.source_height_px),
     }
 
 
@@ -116,7 +116,7 @@ DATASET = Dataset(
     fractions=(0.8, 0.1, 0.1),
     prepare=folder_from(WHERE_FROM),
     list_images=list_mammograms,
-    modality=MAMMOGRAMS,
+    reader=READER,
     exclusive_labels=True,
     split_rules=(BY_PATIENT_OR_LIST,),
     settle_headers=boxes_lie_inside,

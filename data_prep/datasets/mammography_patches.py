@@ -62,16 +62,16 @@ def negatives(file: str, image: ManifestImage, config: BuildConfig) -> list[Part
             mammography.labels_of(None, config),
             Region(image.laterality, boxes, draw=(config.seed, name, number)),
         )
-        for number in range(config.negatives_per_image)
+        for number in range(config.settings.negatives_per_image)
     ]
 
 
 DATASET = dataclasses.replace(
     mammography.DATASET,
     name="mammography_patches",
-    modality=PATCHES,
+    reader=PATCHES,
     parts=patches,
     data_folder=mammography.DATASET.name,
     patches_of=mammography.DATASET.name,
-    negatives_per_image=NEGATIVES_PER_IMAGE,
+    settings={"negatives_per_image": NEGATIVES_PER_IMAGE},
 )

@@ -57,7 +57,6 @@ DATASET = dataclasses.replace(
     label_names=ICH_LABELS,
     prepare=prepare,
     list_images=list_slices,
-    treatment=MASK,
+    settings={"treatment": MASK, "image_size": SIZE_PX},
     balance=TRAIN,
-    image_size=SIZE_PX,
 )

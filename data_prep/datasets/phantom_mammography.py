@@ -28,11 +28,12 @@ def prepare(data_dir: Path) -> None:
         phantom_mammography.make(data_dir, CONFIG)
 
 
-def source_height(data_dir: Path) -> int:
+def settings_of_folder(data_dir: Path) -> dict[str, int]:
     """Height of the phantoms in the folder."""
     path = data_dir / DONE_FILE
     try:
-        return int(json.loads(path.read_text())["config"]["image_height_px"])
+        height = json.loads(path.read_text())["config"]["image_height_px"]
+        return {"source_height": int(height)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} does not say how high its mammograms are; remove {data_dir} and make the set again"
@@ -43,7 +44,7 @@ DATASET = dataclasses.replace(
     mammography.DATASET,
     name="phantom_mammography",
     prepare=prepare,
-    image_size=IMAGE_SIZE_PX,
-    source_height=source_height,
+    settings={"image_size": IMAGE_SIZE_PX},
+    settings_of_folder=settings_of_folder,
     is_phantom=True,
 )

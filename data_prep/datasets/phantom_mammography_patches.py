@@ -12,8 +12,11 @@ DATASET = dataclasses.replace(
     mammography_patches.DATASET,
     name="phantom_mammography_patches",
     prepare=phantom_mammography.prepare,
-    image_size=phantom_mammography.IMAGE_SIZE_PX,
-    source_height=phantom_mammography.source_height,
+    settings={
+        **mammography_patches.DATASET.settings,
+        "image_size": phantom_mammography.IMAGE_SIZE_PX,
+    },
+    settings_of_folder=phantom_mammography.settings_of_folder,
     data_folder=phantom_mammography.DATASET.name,
     is_phantom=True,
     patches_of=phantom_mammography.DATASET.name,

@@ -10,12 +10,12 @@ from pathlib import Path
 from data_prep.datasets import get_dataset
 from data_prep.datasets.base import Dataset, Listing, Reject
 from data_prep.datasets.keep_list import keep_listed
-from data_prep.modalities.modality import Modality
+from data_prep.modalities.reader import Reader
 from data_prep.records import schema, writer
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.identifiers import DEFAULT_KEY_FILE, Pseudonymizer
 from data_prep.records.plan import Plan, PlannedImage, make_plan
-from data_prep.records.resolve_config import resolve, with_source_height
+from data_prep.records.resolve_config import resolve, with_settings_of_folder
 from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from data_prep.records.workers import Workers
@@ -61,19 +61,19 @@ def build(
     """
     dataset = get_dataset(config.dataset)
     config, rule = resolve(config, dataset)
-    noun = dataset.modality.noun
+    nouns = dataset.reader.modality.nouns
     dataset.prepare(data_dir)
     listing = dataset.list_images(data_dir)
     if keep_list:
         listing = keep_listed(listing, keep_list)
     dataset = dataset.with_labels_of(listing)
-    config = with_source_height(config, dataset, data_dir)
+    config = with_settings_of_folder(config, dataset, data_dir)
     if overwrite:
         writer.clear(records_dir, also=(schema.INFO_NAME, schema.REJECTS_NAME))
     info = _finished(config, listing, records_dir)
     if info is not None:
         log.info("%s: records are finished, nothing to do.", records_dir)
-        _check_rejects(info, max_reject_share, noun)
+        _check_rejects(info, max_reject_share, nouns)
         return info
 
     started_s = time.monotonic()
@@ -83,12 +83,12 @@ def build(
         "schema_version": schema.SCHEMA_VERSION,
     }
     writer.start_or_resume(records_dir, identity)
-    log.info("%s: %d %ss, %d processes.", data_dir, len(listing.files), noun, workers)
+    log.info("%s: %d %s, %d processes.", data_dir, len(listing.files), nouns, workers)
     with Workers(workers) as pool:
         plan = make_plan(
             listing,
             dataset.label_names,
-            dataset.modality,
+            dataset.reader,
             pool,
             Pseudonymizer(id_key_file),
             rule,
@@ -97,7 +97,7 @@ def build(
             dataset.parts,
         )
         results = writer.write_shards(
-            plan, listing.root, records_dir, pool, dataset.modality, config
+            plan, listing.root, records_dir, pool, dataset.reader, config
         )
     rejects = sorted(
         {
@@ -109,14 +109,14 @@ def build(
     write_csv(records_dir / schema.REJECTS_NAME, Reject._fields, rejects)
     if not any(result.records for result in results.values()):
         raise UserError(
-            f"none of {len(listing.files) + len(listing.rejects)} {noun}s in {data_dir} could be read; "
+            f"none of {len(listing.files) + len(listing.rejects)} {nouns} in {data_dir} could be read; "
             f"{records_dir / schema.REJECTS_NAME} says why. {_top_reasons(rejects)}"
         )
     info = _describe(config, dataset, listing, plan, results, len(rejects), records_dir)
     write_text(records_dir / schema.INFO_NAME, info.to_json())
     writer.finish(records_dir)
-    _log_summary(info, dataset.modality, rejects, time.monotonic() - started_s)
-    _check_rejects(info, max_reject_share, noun)
+    _log_summary(info, dataset.reader, rejects, time.monotonic() - started_s)
+    _check_rejects(info, max_reject_share, nouns)
     return info
 
 
@@ -180,27 +180,29 @@ def _describe(
                 if name not in listing.amounts
             },
         }
-    height, width = dataset.modality.image_shape(config)
+    height, width = dataset.reader.image_shape(config.settings)
     return DatasetInfo(
         records_dir=records_dir,
         dataset=config.dataset,
         label_names=dataset.label_names,
         extra_label_names=tuple(listing.extra_labels),
-        image_format=dataset.modality.image_format(config),
+        image_format=schema.image_format(
+            dataset.reader.modality, getattr(config.settings, "compression", True)
+        ),
         image_size=height if height == width else None,
         image_height=height,
         image_width=width,
-        modality=dataset.modality.name,
+        modality=dataset.reader.modality.name,
         exclusive_labels=dataset.exclusive_labels,
         splits=splits,
         shards={
             name: {"records": result.records, "sha256": result.sha256}
             for name, result in results.items()
         },
-        windows=dataset.modality.windows,
+        windows=dataset.reader.windows,
         corrections={
             kind: sum(result.corrections.get(kind, 0) for result in results.values())
-            for kind in dataset.modality.corrections
+            for kind in dataset.reader.corrections
         },
         listed=len(listing.files) + len(listing.rejects),
         rejects=rejects,
@@ -231,21 +233,21 @@ def _counts(values: Iterable[int]) -> dict[str, int]:
     }
 
 
-def _check_rejects(info: DatasetInfo, max_reject_share: float, noun: str) -> None:
+def _check_rejects(info: DatasetInfo, max_reject_share: float, nouns: str) -> None:
     share = info.rejects / info.listed
     if share > max_reject_share:
         raise UserError(
-            f"{info.rejects} of {info.listed} {noun}s were set aside ({share:.1%}), more than "
+            f"{info.rejects} of {info.listed} {nouns} were set aside ({share:.1%}), more than "
             f"--max-reject-share {max_reject_share:g} allows. The records of the others are finished and kept"
             f" in {info.records_dir}; see {schema.REJECTS_NAME} there, mend the data or give a larger share"
         )
 
 
 def _log_summary(
-    info: DatasetInfo, modality: Modality, rejects: list[Reject], seconds: float
+    info: DatasetInfo, reader: Reader, rejects: list[Reject], seconds: float
 ) -> None:
-    nouns = f"{modality.noun}s"
-    nouns_of_records = modality.nouns_of_parts or nouns
+    nouns = reader.modality.nouns
+    nouns_of_records = reader.nouns_of_parts or nouns
     for split in SPLITS:
         counts = info.splits[split]
         log.info(
@@ -254,7 +256,7 @@ def _log_summary(
             counts["records"],
             nouns_of_records,
             counts["patients"],
-            modality.group_noun,
+            reader.modality.group_noun,
             "labels" if info.exclusive_labels else "positive",
             ", ".join(f"{label} {count}" for label, count in counts["labels"].items()),
         )
@@ -262,9 +264,9 @@ def _log_summary(
             log.warning(
                 "The %s split is empty: there are too few %ss.",
                 split,
-                modality.group_noun,
+                reader.modality.group_noun,
             )
-    for kind, words in modality.corrections.items():
+    for kind, words in reader.corrections.items():
         log.info("%s: %d %s.", words, info.corrections[kind], nouns_of_records)
     log.info(
         "Set aside: %d of %d %s. %s",

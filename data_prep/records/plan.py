@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.datasets.base import Listing, Part, Parts, Reject, SettleHeaders
-from data_prep.modalities.modality import Header, Modality
+from data_prep.modalities.reader import Header, Reader
 from data_prep.records import balance
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.identifiers import Pseudonymizer
@@ -62,7 +62,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 def make_plan(
     listing: Listing,
     label_names: tuple[str, ...],
-    modality: Modality,
+    reader: Reader,
     workers: Workers,
     pseudonymize: Pseudonymizer,
     rule: SplitRule,
@@ -82,7 +82,7 @@ def make_plan(
     Args:
         listing: The data set's images.
         label_names: Names of the columns of `listing.labels`.
-        modality: How headers are read.
+        reader: How headers are read.
         workers: Where headers are read.
         pseudonymize: Turns identifiers into those of records.
         rule: How images are divided.
@@ -90,7 +90,7 @@ def make_plan(
         settle_headers: `Dataset.settle_headers`.
         parts: `Dataset.parts`.
     """
-    headers, rejects = read_headers(listing, modality, workers)
+    headers, rejects = read_headers(listing, reader, workers)
     if settle_headers:
         headers, reasons = settle_headers(listing, headers)
         rejects += [
@@ -206,7 +206,7 @@ def _names_for_splits(
 
 
 def read_headers(
-    listing: Listing, modality: Modality, workers: Workers
+    listing: Listing, reader: Reader, workers: Workers
 ) -> tuple[dict[int, Header], list[Reject]]:
     """Reads the headers of a listing's files.
 
@@ -214,10 +214,10 @@ def read_headers(
         Headers by index into the listing, and the files set aside.
     """
     headers, rejects = {}, []
-    read = functools.partial(_header_or_reason, listing.root, modality.read_header)
+    read = functools.partial(_header_or_reason, listing.root, reader.read_header)
     results = workers.map(read, listing.files)
     for index, result in enumerate(
-        progress(results, len(listing.files), "headers", modality.noun)
+        progress(results, len(listing.files), "headers", reader.modality.noun)
     ):
         if isinstance(result, Header):
             headers[index] = result

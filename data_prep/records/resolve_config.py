@@ -1,30 +1,18 @@
 """The settings of a build, completed and checked for its data set."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from data_prep.datasets import list_datasets
 from data_prep.datasets.base import Dataset
-from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
-from data_prep.modalities.mammogram.scale import FULL_HEIGHT_PX
+from data_prep.modalities import list_readers
+from data_prep.modalities.reader import Flag, Reader, Settings, check_choice
 from data_prep.records.balance import BALANCES, NONE
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.split_rules import SplitRule
-from keras_medformers.modalities import HEAD_CT, MAMMOGRAM
 from keras_medformers.support.errors import UserError
-
-CT_IMAGE_SIZE_PX = 256
-
-ARGUMENTS = {
-    "image_size": ("--image-size", (HEAD_CT.name, MAMMOGRAM.name)),
-    "twelve_bit_correction": ("--no-twelve-bit-correction", (HEAD_CT.name,)),
-    "compression": ("--no-compression", (HEAD_CT.name, MAMMOGRAM.name)),
-    "treatment": ("--treatment", (HEAD_CT.name,)),
-    "source_height": ("--source-height", (MAMMOGRAM.name,)),
-    "flip": ("--keep-laterality", (MAMMOGRAM.name,)),
-}
-"""By setting, its argument and the modalities that it is for."""
-
-KINDS = {HEAD_CT.name: "CT", MAMMOGRAM.name: "mammograms"}
 
 
 def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRule]:
@@ -54,47 +42,66 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
         split=rule.name,
         balance=_balance(config.balance, dataset),
     )
-    _refuse_what_does_not_apply(config, dataset)
-    if dataset.modality.name == HEAD_CT.name:
-        return _with_ct_defaults(config, dataset), rule
-    if dataset.modality.name == MAMMOGRAM.name:
-        return _with_mammogram_defaults(config, dataset), rule
-    return config, rule
+    return replace(config, settings=_settings(config.settings, dataset)), rule
 
 
-def with_source_height(
+def with_settings_of_folder(
     config: BuildConfig, dataset: Dataset, data_dir: Path
 ) -> BuildConfig:
-    """Fills the height of the files, which may depend on what is in the data folder.
+    """Fills in what depends on what is in the data folder.
 
     Raises:
-        UserError: The height to store is larger.
+        UserError: The settings do not fit it.
     """
-    if dataset.modality.name != MAMMOGRAM.name:
-        return config
-    own = dataset.source_height(data_dir) if dataset.source_height else FULL_HEIGHT_PX
-    height = own if config.source_height is None else config.source_height
-    if config.image_size > height:
-        raise UserError(
-            f"--image-size is {config.image_size}, expected at most the {height} pixels of the files in "
-            f"{data_dir} (--source-height): mammograms are not enlarged"
-        )
-    return replace(config, source_height=height)
+    of_folder = dataset.settings_of_folder
+    found = of_folder(data_dir) if of_folder else {}
+    return replace(config, settings=config.settings.in_folder(data_dir, found))
 
 
-def _refuse_what_does_not_apply(config: BuildConfig, dataset: Dataset) -> None:
-    modality = dataset.modality
-    for field, (argument, modalities) in ARGUMENTS.items():
-        if getattr(config, field) is not None and modality.name not in modalities:
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence: "a, b and c"."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def flags() -> dict[str, list[tuple[str, Flag]]]:
+    """By setting, the options that set it: one for each kind of images that has it."""
+    found = {}
+    for reader in _all_readers():
+        for flag in reader.settings.FLAGS:
+            of_setting = found.setdefault(flag.setting, [])
+            # Parts have what their whole images have.
+            if not (reader.nouns_of_parts and of_setting):
+                of_setting.append((reader.words, flag))
+    return found
+
+
+def _all_readers() -> list[Reader]:
+    """Those of the modalities, then those of data sets that read parts of images."""
+    of_parts = [
+        one.reader for one in list_datasets().values() if one.reader.nouns_of_parts
+    ]
+    found = {one.words: one for one in (*list_readers(), *of_parts)}
+    return list(found.values())
+
+
+def _settings(given: Mapping[str, Any], dataset: Dataset) -> Settings:
+    reader = dataset.reader
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if name not in reader.settings.names():
+            of_flag = flags().get(name)
+            if of_flag is None:
+                raise UserError(
+                    f"unknown setting {name!r} of records; {dataset.name} has "
+                    f"{', '.join(reader.settings.names()) or 'none'}"
+                )
+            kinds = [words for words, _ in of_flag]
             raise UserError(
-                f"{argument} is for {' and '.join(KINDS[name] for name in modalities)}; "
-                f"{dataset.name} has {modality.noun}s; leave it out"
+                f"{of_flag[0][1].option} is for {listed(kinds)}; "
+                f"{dataset.name} has {reader.modality.nouns}; leave it out"
             )
-    if config.negatives_per_image is not None and dataset.negatives_per_image is None:
-        raise UserError(
-            f"--negatives-per-image is for patches of mammograms; {dataset.name} has {modality.noun}s as a "
-            "whole; leave it out"
-        )
+    return reader.settings.completed(given, dataset.settings)
 
 
 def _split_rule(name: str | None, dataset: Dataset) -> SplitRule:
@@ -112,7 +119,7 @@ def _split_rule(name: str | None, dataset: Dataset) -> SplitRule:
 
 def _balance(name: str | None, dataset: Dataset) -> str | None:
     name = name or dataset.balance
-    _check_choice("--balance", name, BALANCES)
+    check_choice("--balance", name, BALANCES)
     if name in (None, NONE):
         return None
     if not dataset.has_location:
@@ -121,41 +128,3 @@ def _balance(name: str | None, dataset: Dataset) -> str | None:
             "leave it out"
         )
     return name
-
-
-def _check_choice(argument: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise UserError(
-            f"{argument} is {value!r}, expected one of {', '.join(choices)}"
-        )
-
-
-def _with_ct_defaults(config: BuildConfig, dataset: Dataset) -> BuildConfig:
-    treatment = config.treatment or dataset.treatment
-    _check_choice("--treatment", treatment, TREATMENTS)
-    # Where nothing is treated by default, not even the search for a head takes place.
-    untreated = dataset.treatment is None and treatment == NONE
-    own_size = dataset.image_size or CT_IMAGE_SIZE_PX
-    return replace(
-        config,
-        image_size=own_size if config.image_size is None else config.image_size,
-        twelve_bit_correction=config.twelve_bit_correction is not False,
-        compression=config.compression is not False,
-        treatment=None if untreated else treatment,
-    )
-
-
-def _with_mammogram_defaults(config: BuildConfig, dataset: Dataset) -> BuildConfig:
-    negatives, own_size = (
-        config.negatives_per_image,
-        dataset.image_size or FULL_HEIGHT_PX,
-    )
-    return replace(
-        config,
-        image_size=own_size if config.image_size is None else config.image_size,
-        compression=config.compression is not False,
-        flip=config.flip is not False,
-        negatives_per_image=dataset.negatives_per_image
-        if negatives is None
-        else negatives,
-    )

@@ -8,37 +8,24 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from data_prep.labels import HEMORRHAGE_LABELS
+from data_prep.modalities.reader import JPEG, PNG, Image
 from data_prep.records.splits import SPLITS
-from keras_medformers.modalities import HEAD_CT, MAMMOGRAM, Modality, get_modality
+from keras_medformers.modalities import HEAD_CT, Modality, get_modality
 from keras_medformers.support.errors import UserError
 
 SCHEMA_VERSION = 2
 INFO_NAME = "dataset_info.json"
 REJECTS_NAME = "rejects.csv"
 
-HU_RAW = HEAD_CT.record_format
-HU_ZLIB = f"{HU_RAW}-zlib"
-"""Image formats of CT: Hounsfield units, little-endian int16 in rows, with or without zlib around them."""
-
-UINT16_RAW = MAMMOGRAM.record_format
-UINT16_ZLIB = f"{UINT16_RAW}-zlib"
-"""Image formats of mammograms: grey values, little-endian uint16 in rows, with or without zlib."""
-
-JPEG = "jpeg"
-PNG = "png"
 JPEG_OR_PNG = "jpeg-or-png"
-"""Image formats of photographs: a file as it is; the last stands for either in `DatasetInfo`."""
+"""What `DatasetInfo` says of the image format of modalities that are files."""
 
 ZLIB_LEVEL = 1
-
-WINDOWS_HU = {"brain": [40, 80], "subdural": [80, 200], "soft_tissue": [40, 380]}
-"""Windows (level, width) that head CT models look through; not applied: records keep Hounsfield units."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +33,10 @@ class ImageRecord:
     """One slice, photograph or mammogram as it is written.
 
     Attributes:
-        encoded: The image's bytes: of a slice, see `encode_hu`; of a mammogram, see `encode_uint16`; of a
-            photograph, a JPEG or PNG file.
-        image_format: `HU_ZLIB`, `HU_RAW`, `UINT16_ZLIB`, `UINT16_RAW`, `JPEG` or `PNG`.
+        encoded: The image's bytes: bare pixels, see `encode_pixels`; of modalities that are
+            files, a JPEG or PNG file.
+        image_format: The modality's `record_format`, with "-zlib" where compressed; or `JPEG`
+            or `PNG`.
         height: Height in pixels.
         width: Width in pixels.
         channels: Channels of the decoded image: 3 for photographs, else 1.
@@ -78,31 +66,51 @@ class ImageRecord:
     boxes: tuple[tuple[int, int, int, int], ...] = ()
 
 
-def encode_hu(hu: np.ndarray, image_size: int, image_format: str = HU_ZLIB) -> bytes:
-    """Resizes a slice by area averaging and encodes it.
+class EncodedImage(NamedTuple):
+    """An image as records hold it; fields as in `ImageRecord`.
+
+    Attributes:
+        corrections: What was repaired, of the reader's `corrections`.
+    """
+
+    encoded: bytes
+    image_format: str
+    height: int
+    width: int
+    channels: int
+    corrections: tuple[str, ...] = ()
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def encode(image: Image, modality: Modality, compression: bool) -> EncodedImage:
+    """An image as a record holds it: its file, or its bare pixels.
 
     Args:
-        hu: Hounsfield units, int16 of shape `(height, width)`.
-        image_size: Height and width to store, in pixels.
-        image_format: `HU_ZLIB` or `HU_RAW`.
-
-    Returns:
-        `image_size * image_size` little-endian int16 values, compressed or not.
+        image: What a reader gives.
+        modality: What it is.
+        compression: Whether bare pixels are compressed.
     """
-    if hu.shape != (image_size, image_size):
-        # One axis at a time: OpenCV averages areas only while neither axis mixes growing with shrinking.
-        resized = hu.astype(np.float32)
-        for size in ((image_size, hu.shape[0]), (image_size, image_size)):
-            resized = cv2.resize(resized, size, interpolation=cv2.INTER_AREA)
-        hu = np.rint(resized)
-    data = hu.astype("<i2").tobytes()
-    return zlib.compress(data, ZLIB_LEVEL) if image_format == HU_ZLIB else data
+    height, width, channels = image.pixels.shape
+    encoded, stored_as = image.file or (
+        encode_pixels(image.pixels, compression),
+        image_format(modality, compression),
+    )
+    return EncodedImage(
+        encoded, stored_as, height, width, channels, image.corrections, image.boxes
+    )
 
 
-def encode_uint16(grey: np.ndarray, image_format: str = UINT16_ZLIB) -> bytes:
-    """Encodes a mammogram: its uint16 values of shape `(height, width)`, little-endian, compressed or not."""
-    data = grey.astype("<u2").tobytes()
-    return zlib.compress(data, ZLIB_LEVEL) if image_format == UINT16_ZLIB else data
+def encode_pixels(pixels: np.ndarray, compression: bool = True) -> bytes:
+    """Little-endian values in rows, with or without zlib around them."""
+    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    return zlib.compress(data, ZLIB_LEVEL) if compression else data
+
+
+def image_format(modality: Modality, compression: bool) -> str:
+    """What `DatasetInfo` says of the format: that of bare pixels, or that files are either."""
+    if modality.is_file:
+        return JPEG_OR_PNG
+    return zlib_format(modality) if compression else modality.record_format
 
 
 def zlib_format(modality: Modality) -> str:

@@ -82,7 +82,6 @@ def by_image(
             np.count_nonzero(divided[group_of_image] & is_test),
             np.count_nonzero(is_test),
         )
-
     return splits
 
 
@@ -139,6 +138,25 @@ def by_folder(
     return splits
 
 
+def by_group_or_folder(
+    images: ToSplit, fractions: Sequence[float], seed: int, fold: int
+) -> np.ndarray:
+    """As published; open groups go whole to the splits that have none, balanced on the labels."""
+    splits = np.array(images.published, np.int64)
+    is_open = np.flatnonzero(splits == OPEN)
+    shares = np.array(
+        [0 if split in splits else share for split, share in enumerate(fractions)],
+        np.float64,
+    )
+    if not shares.any():
+        shares[SPLITS.index("train")] = 1
+    if len(is_open):
+        groups = [images.group_ids[index] for index in is_open]
+        shares = (shares / shares.sum()).tolist()
+        splits[is_open] = assign_splits(groups, images.labels[is_open], shares, seed)
+    return splits
+
+
 def by_half(
     images: ToSplit, fractions: Sequence[float], seed: int, fold: int
 ) -> np.ndarray:
@@ -176,11 +194,16 @@ PUBLISHED = SplitRule(
 )
 BY_PATIENT_OR_LIST = SplitRule(
     "",
-    f"as the manifest's column split says, else {BY_PATIENT.summary}",
+    f"as the column split of the list says, else {BY_PATIENT.summary}",
     by_group_unless_published,
 )
 BY_FOLDER = SplitRule(
     "", "folders train, val, test; what has none gets its share of train", by_folder
+)
+BY_PATIENT_OR_FOLDER = SplitRule(
+    "",
+    "folders train, val, test; what has none gets patients of train, whole",
+    by_group_or_folder,
 )
 TWO_FOLD = SplitRule(
     "",

@@ -7,15 +7,15 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_prep.datasets.base import Reject
-from data_prep.modalities.modality import EncodedImage, Modality
+from data_prep.modalities.reader import Reader, Settings
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.plan import DIED_READING, Plan, PlannedImage, progress
-from data_prep.records.schema import ImageRecord, serialize
+from data_prep.records.schema import EncodedImage, ImageRecord, encode, serialize
 from data_prep.records.workers import WorkerDied, Workers
 from keras_medformers.support.errors import UnreadableImage, UserError
 from keras_medformers.support.quiet_tensorflow import import_tensorflow
@@ -53,7 +53,7 @@ def write_shards(
     root: Path,
     records_dir: Path,
     workers: Workers,
-    modality: Modality,
+    reader: Reader,
     config: BuildConfig,
 ) -> dict[str, ShardResult]:
     """Writes the shards of a plan that are not there yet.
@@ -63,8 +63,8 @@ def write_shards(
         root: The data set's folder.
         records_dir: Where the shards go.
         workers: Where images are read and encoded.
-        modality: How they are.
-        config: Settings of the encoding.
+        reader: How they are read.
+        config: Settings of the build.
 
     Returns:
         By shard name, what it holds.
@@ -74,9 +74,9 @@ def write_shards(
     done = {name: _finished(records_dir, name, digests[name]) for name in plan.shards}
     missing = [name for name in plan.shards if done[name] is None]
     files = [(one.file, one.region) for name in missing for one in plan.shards[name]]
-    encode = functools.partial(_encode_or_reason, root, modality.encode, config)
+    encode = functools.partial(_encode_or_reason, root, reader, config.settings)
     results = iter(
-        progress(workers.map(encode, files), len(files), "pixels", modality.noun)
+        progress(workers.map(encode, files), len(files), "pixels", reader.modality.noun)
     )
     for name in missing:
         images = plan.shards[name]
@@ -170,17 +170,15 @@ def _write(
 
 def _encode_or_reason(
     root: Path,
-    encode: Callable[..., EncodedImage],
-    config: BuildConfig,
+    reader: Reader,
+    settings: Settings,
     file_and_region: tuple[str, tuple | None],
 ) -> EncodedImage | str:
     file, region = file_and_region
     try:
-        return (
-            encode(root / file, config)
-            if region is None
-            else encode(root / file, config, region)
-        )
+        of_part = () if region is None else (region,)
+        image = reader.read(root / file, settings, *of_part)
+        return encode(image, reader.modality, getattr(settings, "compression", True))
     except UnreadableImage as error:
         return error.reason
     except Exception as error:

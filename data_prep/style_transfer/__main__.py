@@ -119,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="pictures to redraw at once",
     )
-
     return parser
 
 

@@ -13,7 +13,7 @@ from data_prep.modalities.photograph.pictures import (
     UnreadablePhotograph,
     read_photograph,
 )
-from data_prep.records.schema import WINDOWS_HU
+from keras_medformers.modalities import HEAD_CT
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import whole_file
 
@@ -74,11 +74,7 @@ def read_style(path: Path, size: int) -> np.ndarray:
         raise UserError(
             f"--style {path} is neither a picture (it {not_a_picture}) nor a CT slice (it: {error.reason})"
         ) from error
-    level, width = WINDOWS_HU["brain"]
-    grey = np.rint(
-        np.clip((hu.astype(np.float32) - level) / width + 0.5, 0, 1) * 255
-    ).astype(np.uint8)
-    return middle_square(np.repeat(grey[..., None], 3, axis=-1), size)
+    return middle_square(HEAD_CT.to_picture(hu), size)
 
 
 def middle_square(rgb: np.ndarray, size: int) -> np.ndarray:

@@ -72,7 +72,6 @@ class StyleTransfer:
             self._optimizer.variables, self._fresh_optimizer, strict=True
         ):
             variable.assign(value)
-
         wanted = self._features(self._pictures)[0]
         _, style_before = self._measure(wanted)
         for _ in range(self._config.steps):
@@ -87,7 +86,6 @@ class StyleTransfer:
             strict=False,
         )
         losses = [Losses(*map(float, row)) for row in rows]
-
         return np.rint(self._pictures.numpy()[:count]).astype("uint8"), losses
 
     def _features(self, pictures: tf.Tensor) -> list[tf.Tensor]:

@@ -6,6 +6,7 @@ from keras_medformers.layers.batch_normalization import UnbiasedBatchNormalizati
 from keras_medformers.layers.caffe_pixels import CaffePixels
 from keras_medformers.layers.class_token import ClassToken
 from keras_medformers.layers.deformable_convolution import DeformableConv2D
+from keras_medformers.layers.grey_to_rgb import GreyToRGB
 from keras_medformers.layers.hifuse_blocks import GlobalBlock, LocalBlock
 from keras_medformers.layers.hounsfield import HEAD_CT_WINDOWS, HounsfieldWindows
 from keras_medformers.layers.image_standardization import ImageStandardization
@@ -32,6 +33,7 @@ __all__ = [
     "ClassToken",
     "DeformableConv2D",
     "GlobalBlock",
+    "GreyToRGB",
     "HounsfieldWindows",
     "ImageStandardization",
     "InvertedResidualMlp",

@@ -10,11 +10,13 @@ from keras_medformers.modalities.head_ct import HEAD_CT
 from keras_medformers.modalities.mammogram import MAMMOGRAM
 from keras_medformers.modalities.modality import Modality
 from keras_medformers.modalities.photograph import PHOTOGRAPH
+from keras_medformers.modalities.radiograph import RADIOGRAPH
 
 __all__ = [
     "HEAD_CT",
     "MAMMOGRAM",
     "PHOTOGRAPH",
+    "RADIOGRAPH",
     "Modality",
     "get_modality",
     "list_modalities",
@@ -69,5 +71,5 @@ def modality_of_old_export(dtype: str, channels: int) -> Modality | None:
     return next((one for one in known if one.takes(dtype, channels)), None)
 
 
-for _modality in (HEAD_CT, PHOTOGRAPH, MAMMOGRAM):
+for _modality in (HEAD_CT, PHOTOGRAPH, MAMMOGRAM, RADIOGRAPH):
     register_modality(_modality)

@@ -10,7 +10,7 @@ import os
 
 import keras
 
-from keras_medformers.layers import ResizeAndCrop
+from keras_medformers.layers import AreaResize, GreyToRGB, ResizeAndCrop
 from keras_medformers.models.backbones import backbone_maps
 from keras_medformers.models.scopeformer import classify, head_ct_preprocessor
 from keras_medformers.registry import ModelLayers, register_model
@@ -73,6 +73,19 @@ def photograph_preprocessor(image_size):
     )
 
 
+def radiograph_preprocessor(image_size):
+    """Radiographs of any size to the network's size, whatever their proportions, and to [0, 255]."""
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 1), dtype="uint16", name="pixels"),
+            AreaResize(image_size, image_size, round_values=False, name="resize"),
+            GreyToRGB(name="grey_to_rgb"),
+            keras.layers.Rescaling(1.0, dtype="float32", name="rescale"),
+        ],
+        name="preprocessor",
+    )
+
+
 register_model(
     "scopeformer_backbone",
     BackboneClassifier,
@@ -90,6 +103,17 @@ register_model(
     input_shape=(224, 224, 3),
     preprocessor=photograph_preprocessor,
     modality="photograph",
+    layers=ModelLayers(features="feature_map", head="head", normalise="rescale"),
+    freezing="frozen_fraction",
+)
+register_model(
+    "radiograph_backbone",
+    BackboneClassifier,
+    variant={"backbone": "densenet121"},
+    num_classes=14,
+    input_shape=(224, 224, 3),
+    preprocessor=radiograph_preprocessor,
+    modality="radiograph",
     layers=ModelLayers(features="feature_map", head="head", normalise="rescale"),
     freezing="frozen_fraction",
 )

@@ -69,7 +69,6 @@ def port(
         )
     if not output.parent.is_dir():
         raise ValueError(f"Expected OUT in a folder that exists. Received: {output}")
-
     settings = _settings(assignments)
     state_dict = read_checkpoint(checkpoint)
     model = create_model(name, num_classes=num_classes, **settings)
@@ -80,7 +79,6 @@ def port(
         and classes != model.output_shape[-1]
     ):
         model = create_model(name, num_classes=classes, **settings)
-
     unused = load_state_dict(model, state_dict)
     _write(model, output)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
@@ -167,7 +165,6 @@ def _parser() -> argparse.ArgumentParser:
         dest="assignments",
         help='other settings of the model, for example "input_shape=(448, 448, 3)"',
     )
-
     return parser
 
 

@@ -40,7 +40,10 @@ SMALL_HIFUSE = {
 def make_records(dataset, data_dir, shards):
     """Records of half of the patients to train on and a quarter each to validate and test on."""
     config = BuildConfig(
-        dataset, image_size=SIZE_PX, shards=shards, fractions=(0.5, 0.25, 0.25)
+        dataset,
+        shards=shards,
+        fractions=(0.5, 0.25, 0.25),
+        settings={"image_size": SIZE_PX},
     )
     return build(
         config,
@@ -150,7 +153,10 @@ def make_mammogram_records(data_dir):
         ("phantom_mammography_patches", "records_patches"),
     ):
         config = BuildConfig(
-            dataset, image_size=MAMMOGRAM_PX, shards=2, fractions=(0.5, 0.25, 0.25)
+            dataset,
+            shards=2,
+            fractions=(0.5, 0.25, 0.25),
+            settings={"image_size": MAMMOGRAM_PX},
         )
         made[dataset] = build(
             config,

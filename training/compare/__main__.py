@@ -113,7 +113,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for compare.md, compare.csv and pictures (default: %(default)s)",
     )
-
     return parser
 
 

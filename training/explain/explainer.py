@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from data_prep.modalities import get_reader
 from keras_medformers import registry
 from keras_medformers.explain import (
     encoders_of,
@@ -14,10 +15,9 @@ from keras_medformers.explain import (
 from keras_medformers.modalities import get_modality
 from keras_medformers.support.errors import UserError
 from training.explain.batches import fitting_batch
-from training.predict.kinds import KINDS
-from training.predict.preparation import preparation_of_run
 from training.runs import network_input
 from training.runs.config import Config
+from training.runs.reading import settings_of_run
 from training.runs.trained_model import load_model
 from training.tasks import tasks
 
@@ -63,11 +63,11 @@ class Explainer:
         Raises:
             UnreadableImage: If it cannot be had.
         """
-        return KINDS[self.config.modality].read(path, self._preparation).pixels
+        return get_reader(self.config.modality).read(path, self._settings).pixels
 
     @functools.cached_property
-    def _preparation(self):
-        return preparation_of_run(self.config)
+    def _settings(self):
+        return settings_of_run(self.config)
 
     def explain(self, images):
         """Explains raw images.

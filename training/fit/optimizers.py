@@ -37,7 +37,6 @@ def make_optimizer(config, steps_per_epoch):
     )
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
-
     return optimizer
 
 

@@ -21,8 +21,8 @@ from data_prep.modalities.head_ct.treatment.treatment import TREATMENTS
 from keras_medformers.serving.client.client import GRPC, PROTOCOLS
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
+from training.predict.facts import AS_THEY_ARE
 from training.predict.files import find_files, without_results
-from training.predict.kinds import AS_THEY_ARE
 from training.predict.program import predict
 from training.predict.studies import slices_counted
 

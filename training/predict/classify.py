@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from data_prep.modalities.reader import Image, Place, Reader, Settings
 from keras_medformers.serving.client.answers import heat_maps, probabilities_by_label
 from keras_medformers.serving.client.errors import (
     INTERNAL,
@@ -18,9 +19,7 @@ from keras_medformers.serving.client.model_client import ModelClient
 from training.predict.answers import in_order, likeliest, spec_of_answer
 from training.predict.findings import SliceResult
 from training.predict.journal import Journal
-from training.predict.kinds import Image, Kind, Place
 from training.predict.overlays import Overlays
-from training.predict.preparation import Preparation
 
 CHUNK_BYTES = 2**28
 """Pixels read before the model is asked; as much again is read while it is."""
@@ -61,8 +60,8 @@ class _File(NamedTuple):
 def classify(
     files: Sequence[Path],
     model: ModelClient,
-    kind: Kind,
-    preparation: Preparation,
+    reader: Reader,
+    settings: Settings,
     task: str | None,
     journal: Journal,
     *,
@@ -78,8 +77,8 @@ def classify(
     Args:
         files: Paths.
         model: What to ask.
-        kind: What the files should be.
-        preparation: How they are read.
+        reader: What reads the files.
+        settings: How it does.
         task: What the model was trained for; None where that is not known.
         journal: Keeps the answers.
         chunk_size: Images that the model is asked for at a time at most.
@@ -88,7 +87,7 @@ def classify(
     """
     done = Classified()
     with tqdm(total=len(files), unit="file", desc="predict") as bar:
-        for chunk in _ahead(_chunks(files, kind, preparation, journal, chunk_size)):
+        for chunk in _ahead(_chunks(files, reader, settings, journal, chunk_size)):
             asked = [file for file in chunk if file.image]
             outputs = model.predict(
                 [file.image.pixels for file in asked], return_exceptions=True
@@ -138,7 +137,7 @@ def _outcome(
         )
     spec = spec_of_answer(probabilities, task)
     probabilities = in_order(probabilities, spec)
-    columns = file.image.columns | likeliest(probabilities, task)
+    columns = {**file.image.columns} | likeliest(probabilities, task)
     if overlays:
         columns["overlay"] = "; ".join(
             overlays.write(file.path, file.image.pixels, probabilities, maps)
@@ -153,14 +152,14 @@ def _outcome(
 
 def _chunks(
     files: Sequence[Path],
-    kind: Kind,
-    preparation: Preparation,
+    reader: Reader,
+    settings: Settings,
     journal: Journal,
     size: int,
 ) -> Iterator[list[_File]]:
     chunk, held = [], 0
     for path in files:
-        file = _read(path, kind, preparation, journal)
+        file = _read(path, reader, settings, journal)
         chunk.append(file)
         held += file.image.pixels.nbytes if file.image else 0
         if len(chunk) == size or held >= CHUNK_BYTES:
@@ -170,12 +169,12 @@ def _chunks(
         yield chunk
 
 
-def _read(path: Path, kind: Kind, preparation: Preparation, journal: Journal) -> _File:
+def _read(path: Path, reader: Reader, settings: Settings, journal: Journal) -> _File:
     try:
         if answer := journal.answer(path):
-            return _File(path, kind.read_place(path), answer=answer)
-        image = kind.read(path, preparation)
-    except kind.unreadable as refused:
+            return _File(path, reader.read_place(path), answer=answer)
+        image = reader.read(path, settings)
+    except reader.unreadable as refused:
         return _File(path, Place(), reason=refused.reason)
     return _File(path, image.place, image=image)
 

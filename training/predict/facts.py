@@ -1,19 +1,25 @@
 """What a run or an export says of its model, beyond what the model's signatures say."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from data_prep.datasets import patches_of
-from keras_medformers.modalities import get_modality
+from data_prep.modalities import get_reader
+from data_prep.modalities.reader import Settings
 from keras_medformers.support.errors import UserError
 from keras_medformers.tasks import task_name
-from training.predict.preparation import (
-    Preparation,
-    preparation_of_card,
-    preparation_of_run,
-)
 from training.runs.config import Config
+from training.runs.network_input import input_side
+from training.runs.reading import settings_of_run
+
+AS_THEY_ARE = "as-they-are"
+"""The treatment, on the command line, of slices that were not treated."""
+
+OLD_NAMES = {"image_height_px": "image_size", "source_height_px": "source_height"}
+"""By what cards of version 0.1 call it, the setting's name now."""
 
 MODEL_CARD = Path("assets") / "model_card.json"
 
@@ -27,14 +33,14 @@ class Facts:
         modality: What its images are.
         task: What it was trained for, one of `keras_medformers.tasks.TASK_NAMES`.
         input_size: Side of its input in pixels; None where any size goes.
-        preparation: How files are read for it.
+        settings: How files are read for it.
     """
 
     model: str
     modality: str
     task: str
     input_size: int | None
-    preparation: Preparation
+    settings: Settings
 
 
 def facts_of_run(run_dir: Path) -> Facts:
@@ -45,9 +51,12 @@ def facts_of_run(run_dir: Path) -> Facts:
     """
     config = Config.load(run_dir)
     _refuse_patches(run_dir, config.dataset)
-    side = None if get_modality(config.modality).keeps_size else config.input_size
     return Facts(
-        config.model, config.modality, config.task, side, preparation_of_run(config)
+        config.model,
+        config.modality,
+        config.task,
+        input_side(config),
+        settings_of_run(config),
     )
 
 
@@ -70,7 +79,7 @@ def facts_of_export(version_dir: Path) -> Facts | None:
             card["modality"],
             task_name(card["task"]),
             side,
-            preparation_of_card(card),
+            settings_of_card(card),
         )
     except UserError:
         raise
@@ -78,6 +87,13 @@ def facts_of_export(version_dir: Path) -> Facts | None:
         raise UserError(
             f"{path} is damaged or of another version: {error!r}"
         ) from error
+
+
+def settings_of_card(card: Mapping[str, Any]) -> Settings:
+    """How a model card says that files are read."""
+    said = card.get("preparation", {"treatment": card["treatment"]})
+    said = {OLD_NAMES.get(name, name): value for name, value in said.items()}
+    return get_reader(card["modality"]).settings.from_answers(said)
 
 
 def _refuse_patches(where: Path, dataset: str) -> None:

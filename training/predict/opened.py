@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.modalities import get_reader
+from data_prep.modalities.reader import Reader, Settings
 from keras_medformers.modalities import (
-    HEAD_CT,
-    MAMMOGRAM,
     Modality,
     get_modality,
     modality_of_old_export,
@@ -19,10 +19,8 @@ from keras_medformers.serving.client.model_client import ModelClient
 from keras_medformers.serving.client.signatures import ModelMetadata
 from keras_medformers.support.errors import UserError
 from training.predict import facts
-from training.predict.facts import Facts
-from training.predict.kinds import AS_THEY_ARE
+from training.predict.facts import AS_THEY_ARE, Facts
 from training.predict.local import load_local
-from training.predict.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -34,16 +32,16 @@ class OpenedModel:
         where: The server, or the folder of the export.
         metadata: What it says of itself.
         facts: What its run or its card says; None where neither is at hand.
-        modality: What its images are.
-        preparation: How files are read for it.
+        reader: What reads its files.
+        settings: How it does.
     """
 
     client: ModelClient
     where: str
     metadata: ModelMetadata
     facts: Facts | None
-    modality: str
-    preparation: Preparation
+    reader: Reader
+    settings: Settings
 
     @property
     def task(self) -> str | None:
@@ -59,8 +57,8 @@ class OpenedModel:
             "signature": self.client.signature,
             "architecture": self.facts.model if self.facts else None,
             "task": self.task,
-            "modality": self.modality,
-            "preparation": self.preparation.to_json(),
+            "modality": self.reader.modality.name,
+            "preparation": self.settings.of_answers(),
         }
 
 
@@ -83,9 +81,9 @@ def open_model(arguments: argparse.Namespace, signature: str) -> Iterator[Opened
         metadata = client.metadata()
         client.predict([])  # says whether there is such a signature
         where = arguments.server or str(version_dir)
-        modality = _modality(arguments, known, metadata, where).name
-        preparation = _preparation(arguments, known, modality)
-        yield OpenedModel(client, where, metadata, known, modality, preparation)
+        reader = get_reader(_modality(arguments, known, metadata, where).name)
+        settings = _settings(arguments, known, reader)
+        yield OpenedModel(client, where, metadata, known, reader, settings)
 
 
 def _version_dir(arguments: argparse.Namespace) -> Path | None:
@@ -179,25 +177,24 @@ def _modality(
     return modality
 
 
-def _preparation(
-    arguments: argparse.Namespace, known: Facts | None, modality: str
-) -> Preparation:
-    if arguments.treatment and modality != HEAD_CT.name:
+def _settings(
+    arguments: argparse.Namespace, known: Facts | None, reader: Reader
+) -> Settings:
+    """How files are read: as the run or the card says, or the command line."""
+    treated = "treatment" in reader.settings.names()
+    if arguments.treatment and not treated:
         raise UserError(
-            f"--treatment is for CT slices, and the model takes images of modality {modality}"
+            f"--treatment is for CT slices, and the model takes images of modality {reader.modality.name}"
         )
-    if known is None and modality == MAMMOGRAM.name:
-        raise UserError(
-            "nothing says at which scale the model takes mammograms; name its run by --run or its export by "
-            "--export beside --server"
-        )
-    if known is None and modality == HEAD_CT.name and not arguments.treatment:
-        raise UserError(
-            "nothing says how the slices were treated that the model learned from; name its run by --run or "
-            f"its export by --export, or say it by --treatment ({AS_THEY_ARE}: they were not)"
-        )
-    preparation = known.preparation if known else Preparation()
+    for name, unknown in reader.settings.NEEDED.items():
+        if known is None and not (name == "treatment" and arguments.treatment):
+            option = f", or say it by --treatment ({AS_THEY_ARE}: they were not)"
+            raise UserError(
+                f"nothing says {unknown}; name its run by --run or its export by --export beside --server"
+                + (option if name == "treatment" else "")
+            )
+    settings = known.settings if known else reader.settings()
     if not arguments.treatment:
-        return preparation
+        return settings
     treatment = None if arguments.treatment == AS_THEY_ARE else arguments.treatment
-    return dataclasses.replace(preparation, treatment=treatment)
+    return dataclasses.replace(settings, treatment=treatment)

@@ -5,14 +5,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_medformers.modalities import get_modality
+from keras_medformers.modalities import Modality
 from keras_medformers.serving.client.errors import ServerError
 from keras_medformers.support.errors import UserError
 from training.predict import dicomweb
 from training.predict.classify import classify
 from training.predict.files import FETCHED, OVERLAYS, REPORTS
 from training.predict.journal import Journal
-from training.predict.kinds import KINDS, Kind
 from training.predict.opened import OpenedModel, open_model
 from training.predict.overlays import ALL, LIKELIEST, Overlays, seen_share
 from training.predict.reports import SECONDARY_CAPTURE, write_reports
@@ -46,16 +45,17 @@ def _predict(
     output: Path,
     arguments: argparse.Namespace,
 ) -> None:
-    kind = KINDS[model.modality]
-    if arguments.report and not kind.dicom_modality:
-        raise UserError(f"--report is for DICOM files, and the model takes {kind.many}")
+    modality = model.reader.modality
+    if arguments.report and not modality.dicom_modalities:
+        raise UserError(
+            f"--report is for DICOM files, and the model takes {modality.nouns}"
+        )
     _make_folder(output)
-    files = [*files, *_fetched(kind, output, arguments)]
+    files = [*files, *_fetched(modality, output, arguments)]
     crop_fraction = _crop_fraction(model)
-    to_picture = get_modality(model.modality).to_picture
     labels = arguments.label or [LIKELIEST]
     overlays = (
-        Overlays(output / OVERLAYS, files, crop_fraction, labels, to_picture)
+        Overlays(output / OVERLAYS, files, crop_fraction, labels, modality.to_picture)
         if arguments.overlays
         else None
     )
@@ -71,8 +71,8 @@ def _predict(
     done = classify(
         files,
         model.client,
-        kind,
-        model.preparation,
+        model.reader,
+        model.settings,
         model.task,
         journal,
         overlays=overlays,
@@ -94,12 +94,12 @@ def _predict(
     if not done.results:
         journal.close()
         raise UserError(
-            f"none of the {len(files)} files is a {kind.one} that can be read"
+            f"none of the {len(files)} files is a {modality.one} that can be read"
         )
     logger.info(
         "%d %s classified, %d files set aside; results in %s. %s",
         len(done.results),
-        kind.many,
+        modality.nouns,
         len(done.rejects),
         output,
         WARNING,
@@ -111,8 +111,8 @@ def _predict(
             arguments.report,
             model_name=model.metadata.name,
             model_version=str(model.metadata.version),
-            read_pixels=lambda path: kind.read(path, model.preparation).pixels,
-            to_picture=to_picture,
+            read_pixels=lambda path: model.reader.read(path, model.settings).pixels,
+            to_picture=modality.to_picture,
             crop_fraction=crop_fraction,
             label=next((name for name in labels if name not in (LIKELIEST, ALL)), None),
         )
@@ -121,17 +121,21 @@ def _predict(
     journal.close()
 
 
-def _fetched(kind: Kind, output: Path, arguments: argparse.Namespace) -> list[Path]:
+def _fetched(
+    modality: Modality, output: Path, arguments: argparse.Namespace
+) -> list[Path]:
     if not arguments.dicomweb:
         return []
-    if not kind.dicom_modality:
-        raise UserError(f"--dicomweb has DICOM files, and the model takes {kind.many}")
+    if not modality.dicom_modalities:
+        raise UserError(
+            f"--dicomweb has DICOM files, and the model takes {modality.nouns}"
+        )
     return dicomweb.fetch_study(
         arguments.dicomweb,
         arguments.study,
         output / FETCHED,
         user=arguments.dicomweb_user,
-        modalities=(kind.dicom_modality,),
+        modalities=modality.dicom_modalities,
     )
 
 

@@ -82,7 +82,6 @@ def write_secondary_captures(
     highdicom = import_highdicom()
     series_uid = highdicom.UID()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
     for number, (path, result, header) in enumerate(
         zip(paths, shown, headers, strict=True), start=1
     ):
@@ -101,7 +100,6 @@ def write_secondary_captures(
                 f"Heat map of {name} over the slice, and a band of text"
             )
             save(capture, path)
-
     return paths
 
 
@@ -177,7 +175,6 @@ def _capture(
     )
     capture.SourceImageSequence = [source]
     capture.BurnedInAnnotation = "NO"
-
     return capture
 
 

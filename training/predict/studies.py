@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data_prep.modalities.reader import Place
 from keras_medformers.support.errors import UserError
 from training.predict.answers import spec_of_answer
 from training.predict.findings import SliceResult, StudyResult
-from training.predict.kinds import Place
 
 MEAN = "mean"
 

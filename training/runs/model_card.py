@@ -15,9 +15,9 @@ from keras_medformers.layers import (
 )
 from keras_medformers.modalities import get_modality
 from keras_medformers.tasks import MULTILABEL, task_name
-from training.predict.preparation import preparation_of_run
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.network_input import crop_fraction
+from training.runs.reading import settings_of_run
 from training.runs.resolve import only_what_applies
 from training.runs.summary import notes
 
@@ -63,7 +63,7 @@ def make_model_card(run_dir, config, info, preprocessor):
         "dataset": config.dataset,
         "split_counts": {split: _counts(info.splits[split]) for split in SPLITS},
         "treatment": config.treatment,
-        "preparation": preparation_of_run(config).to_json(),
+        "preparation": settings_of_run(config).of_answers(),
         "preprocessing": describe_preprocessing(preprocessor),
         "heat_map_crop": crop_fraction(preprocessor),
         "metrics": metrics_of(evaluation),

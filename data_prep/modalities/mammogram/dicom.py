@@ -14,14 +14,10 @@ of the breast's edge and their contrast enhancement.
 Reasons name the tag and the rule, never a patient's identifiers.
 """
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import pydicom
-from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 from pydicom.uid import (
     UID,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -30,32 +26,34 @@ from pydicom.uid import (
 )
 
 from data_prep.modalities.dicom_file import DicomFile, code, tolerant_pydicom
+from data_prep.modalities.presentation import (
+    FOR_PROCESSING,
+    HEADER_KEYWORDS,
+    PIXEL_KEYWORDS,
+    grey_of,
+    intent_of,
+    is_png,
+    png_pixels,
+    png_size,
+    presentation_level,
+    refuse_unless_8_to_16_bits,
+)
 from keras_medformers.support.errors import UnreadableImage
-
-GREY_MAX = 65535
 
 SOP_CLASSES = (
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
 )
-FOR_PRESENTATION = "FOR PRESENTATION"
-FOR_PROCESSING = "FOR PROCESSING"
 LATERALITY_CODES = {"L": "left", "R": "right"}
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_GREY = 0
-
 _HEADER_KEYWORDS = (
-    "SOPClassUID", "Modality", "PresentationIntentType", "ImageLaterality", "Laterality", "SamplesPerPixel",
-    "PhotometricInterpretation", "NumberOfFrames", "PlanarConfiguration", "Rows", "Columns", "BitsAllocated",
-    "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
-    "PixelIntensityRelationship", "PixelIntensityRelationshipSign",
-)  # fmt: skip
-_PIXEL_KEYWORDS = (
-    "RescaleIntercept", "RescaleSlope", "ModalityLUTSequence", "VOILUTSequence", "WindowCenter",
-    "WindowWidth", "VOILUTFunction", "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
-)  # fmt: skip
+    *HEADER_KEYWORDS,
+    "ImageLaterality",
+    "Laterality",
+    "PixelIntensityRelationship",
+    "PixelIntensityRelationshipSign",
+)
 
 DENSEST_PERCENTILE = 99.9
 END_SHARE = 0.05
@@ -103,8 +101,8 @@ def read_header(path: str | Path) -> MammogramHeader:
         UnreadableMammogram: The file is not there, or its header is not that of a mammogram.
     """
     path = Path(path)
-    if path.suffix.lower() == ".png":
-        return _png_header(path)
+    if is_png(path):
+        return MammogramHeader(*png_size(path, UnreadableMammogram), "")
     with tolerant_pydicom():
         file = DicomFile(
             path, _HEADER_KEYWORDS, UnreadableMammogram, stop_before_pixels=True
@@ -125,67 +123,47 @@ def read_mammogram(path: str | Path) -> Mammogram:
         C.8.11.3.1.2 (PixelIntensityRelationship); PS3.4 N.2.
     """
     path = Path(path)
-    if path.suffix.lower() == ".png":
-        header, linearised, grey = _png_header(path), False, _png_pixels(path)
+    if is_png(path):
+        header, linearised = read_header(path), False
+        grey = png_pixels(path, UnreadableMammogram)
     else:
         with tolerant_pydicom():
             file = DicomFile(
                 path,
-                _HEADER_KEYWORDS + _PIXEL_KEYWORDS,
+                _HEADER_KEYWORDS + PIXEL_KEYWORDS,
                 UnreadableMammogram,
                 stop_before_pixels=False,
             )
             _refuse_unless_mammogram(file)
-            header, linearised = _header(file), _intent(file) == FOR_PROCESSING
+            header, linearised = _header(file), _is_for_processing(file)
             stored = file.stored_values()
-            padding = file.padding_range()
             level = (
                 _attenuation(stored, file)
                 if linearised
-                else _presentation_level(stored, file)
+                else presentation_level(stored, file)
             )
-        grey = np.rint(np.clip(level, 0, 1) * GREY_MAX).astype(np.uint16)
-        if padding is not None:
-            grey[(stored >= padding[0]) & (stored <= padding[1])] = 0
+            grey = grey_of(level, stored, file.padding_range())
     if _air_is_bright(grey):
         raise UnreadableMammogram(
             path,
             "its air is bright"
-            if path.suffix.lower() == ".png"
+            if is_png(path)
             else "PhotometricInterpretation (0028,0004) is "
             f"{code(file.dataset.PhotometricInterpretation)}, by which its air would be bright",
         )
     return Mammogram(header.rows, header.columns, header.laterality, grey, linearised)
 
 
-def _png_header(path: Path) -> MammogramHeader:
-    """Reads a PNG file's first chunk (ISO/IEC 15948, 11.2.2)."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(26)
-    except OSError as error:
-        raise UnreadableMammogram(
-            path, f"cannot be opened: {error.strerror}"
-        ) from error
-    if len(start) < 26 or not start.startswith(PNG_SIGNATURE):
-        raise UnreadableMammogram(path, "is not a PNG file, or is damaged")
-    columns, rows, _, colour_type = struct.unpack(">IIBB", start[16:])
-    if colour_type != PNG_GREY:
-        raise UnreadableMammogram(
-            path, f"has colour type {colour_type}, expected a grey PNG file (0)"
-        )
-    return MammogramHeader(rows, columns, "")
+def study_and_series(path: str | Path) -> tuple[str, str]:
+    """StudyInstanceUID and SeriesInstanceUID of a DICOM file, "" where missing.
 
-
-def _png_pixels(path: Path) -> np.ndarray:
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise UnreadableMammogram(path, "is a damaged PNG file")
-    return (
-        pixels
-        if pixels.dtype == np.uint16
-        else pixels.astype(np.uint16) * (GREY_MAX // 255)
-    )
+    Raises:
+        UnreadableMammogram: The file is not there, or is no DICOM image.
+    """
+    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns")
+    with tolerant_pydicom():
+        file = DicomFile(Path(path), keywords, UnreadableMammogram, True)
+        return file.text("StudyInstanceUID"), file.text("SeriesInstanceUID")
 
 
 def _refuse_unless_mammogram(file: DicomFile) -> None:
@@ -206,15 +184,7 @@ def _refuse_unless_mammogram(file: DicomFile) -> None:
             "Storage"
         )
     file.refuse_unless_one_grey_frame()
-    allocated, stored = file.number("BitsAllocated", 0), file.number("BitsStored", 0)
-    if allocated not in (8, 16) or not 8 <= stored <= allocated:
-        file.refuse(
-            f"BitsStored (0028,0101) is {stored:g} of BitsAllocated (0028,0100) {allocated:g}, "
-            "expected 8 to 16 of 8 or 16"
-        )
-    for keyword in ("Rows", "Columns"):
-        if file.number(keyword, 0) < 1:
-            file.refuse(f"{file.named(keyword)} is not a positive number")
+    refuse_unless_8_to_16_bits(file)
 
 
 def _header(file: DicomFile) -> MammogramHeader:
@@ -226,66 +196,9 @@ def _header(file: DicomFile) -> MammogramHeader:
     )
 
 
-def _intent(file: DicomFile) -> str:
-    stated = file.text("PresentationIntentType").upper()
-    if stated in (FOR_PRESENTATION, FOR_PROCESSING):
-        return stated
-    is_raw = file.text("SOPClassUID") == DigitalMammographyXRayImageStorageForProcessing
-    return FOR_PROCESSING if is_raw else FOR_PRESENTATION
-
-
-def _presentation_level(stored: np.ndarray, file: DicomFile) -> np.ndarray:
-    """Shown brightness from 0 to 1: of the window's or table's range, or of all values that can be stored."""
-    dataset = file.dataset
-    try:
-        values = apply_modality_lut(stored, dataset)
-        if dataset.get("VOILUTSequence"):
-            shown, (low, high) = _through_table(values, dataset)
-        elif "WindowCenter" in dataset or "WindowWidth" in dataset:
-            shown, (low, high) = apply_windowing(values, dataset), _value_range(dataset)
-        else:
-            shown, (low, high) = values, sorted(_value_range(dataset))
-    except Exception as error:
-        detail = code(" ".join(str(error).split()), longest=160)
-        file.refuse(
-            f"ModalityLUTSequence (0028,3000), VOILUTSequence (0028,3010) or WindowCenter (0028,1050) cannot "
-            f"be applied: {detail}",
-            error,
-        )
-    level = (shown.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return 1 - level if dataset.PhotometricInterpretation == "MONOCHROME1" else level
-
-
-def _through_table(
-    values: np.ndarray, dataset: pydicom.Dataset
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """Values after the first VOI LUT, and the range of its entries."""
-    if values.dtype.kind == "f":
-        # A rescale gives floats; the table is of whole numbers.
-        values = np.rint(values).astype(np.int32)
-    table = dataset.VOILUTSequence[0]
-    entries, first, bits = table.LUTDescriptor
-    if bits == 8:
-        # pydicom counts a table's entries in numbers as wide as its values: 8 bits would wrap around.
-        wide, with_wide = pydicom.Dataset(), pydicom.Dataset()
-        wide.add(table["LUTData"])
-        wide.LUTDescriptor = [entries, first, 16]
-        with_wide.VOILUTSequence, with_wide.file_meta = [wide], dataset.file_meta
-        dataset = with_wide
-    return apply_voi(values, dataset), (0, 2**bits - 1)
-
-
-def _value_range(dataset: pydicom.Dataset) -> tuple[float, float]:
-    """Lowest and highest value behind the modality LUT: the range into which pydicom's windows map."""
-    if dataset.get("ModalityLUTSequence"):
-        return 0, 2 ** dataset.ModalityLUTSequence[0].LUTDescriptor[2] - 1
-    signed = dataset.get("PixelRepresentation") == 1
-    low = -(2 ** (dataset.BitsStored - 1)) if signed else 0
-    high = low + 2**dataset.BitsStored - 1
-    if dataset.get("RescaleSlope") is None or dataset.get("RescaleIntercept") is None:
-        return low, high
-    slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
-    return low * slope + intercept, high * slope + intercept
+def _is_for_processing(file: DicomFile) -> bool:
+    raw = DigitalMammographyXRayImageStorageForProcessing
+    return intent_of(file, raw) == FOR_PROCESSING
 
 
 def _attenuation(stored: np.ndarray, file: DicomFile) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""Mammograms on their way into records: grey values of the breast, whole or in patches, at one scale."""
+"""Mammograms on their way into records and to a model: the breast's grey values at one scale."""
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from data_prep.modalities.mammogram.dicom import (
     UnreadableMammogram,
     read_header,
     read_mammogram,
+    study_and_series,
 )
 from data_prep.modalities.mammogram.frame import (
     Box,
@@ -19,11 +22,23 @@ from data_prep.modalities.mammogram.frame import (
     frame_around,
     frame_of_breast,
 )
-from data_prep.modalities.mammogram.scale import patch_side_px, shape_of_images
-from data_prep.modalities.modality import EncodedImage, Header, Modality
-from data_prep.records import schema
-from data_prep.records.build_config import BuildConfig
+from data_prep.modalities.mammogram.scale import (
+    FULL_HEIGHT_PX,
+    patch_side_px,
+    shape_of_images,
+)
+from data_prep.modalities.reader import (
+    COMPRESSION,
+    SMALLEST_IMAGE_PX,
+    Flag,
+    Header,
+    Image,
+    Place,
+    Reader,
+    Settings,
+)
 from keras_medformers.modalities import MAMMOGRAM
+from keras_medformers.support.errors import UserError
 
 LEAST_BREAST_SHARE = 0.5
 """Of a negative patch, where the image has such a place."""
@@ -33,6 +48,96 @@ LINEARISED = "linearised"
 SIDE_DIFFERS = "side_differs"
 
 NO_BREAST = "shows no breast: nothing large stands out from the air"
+
+
+@dataclass(frozen=True)
+class MammogramSettings(Settings):
+    """How mammograms are read.
+
+    Attributes:
+        image_size: Height to bring them to, in pixels; the width is 10/13 of it. Patches are
+            at the scale of such images.
+        source_height: Pixels of the files that this height stands for.
+        flip: Whether right breasts are flipped, so that all have the chest wall at the left.
+        compression: Whether records are compressed.
+    """
+
+    image_size: int = FULL_HEIGHT_PX
+    source_height: int | None = None
+    flip: bool = True
+    compression: bool = True
+
+    FLAGS = (
+        Flag(
+            "image_size",
+            "--image-size",
+            f"height to store, in pixels, and 10/13 of it as width; {FULL_HEIGHT_PX} or the "
+            "data set's own if not given. Patches are stored at the scale of such images",
+            {"type": int},
+            SMALLEST_IMAGE_PX,
+        ),
+        COMPRESSION,
+        Flag(
+            "source_height",
+            "--source-height",
+            f"pixels of the files that the stored height stands for; {FULL_HEIGHT_PX}, or the "
+            "phantoms' height, if not given. Larger breasts are cropped, smaller ones padded",
+            {"type": int},
+            SMALLEST_IMAGE_PX,
+        ),
+        Flag(
+            "flip",
+            "--keep-laterality",
+            "leave right breasts at the right instead of flipping them to the left",
+            {"action": "store_const", "const": False},
+        ),
+    )
+    OF_ANSWERS = ("image_size", "source_height", "flip")
+    NEEDED = {"image_size": "at which scale the model takes mammograms"}
+
+    @property
+    def source_height_px(self) -> int:
+        """Pixels of the files that the height stands for, full resolution if not said."""
+        return FULL_HEIGHT_PX if self.source_height is None else self.source_height
+
+    def in_folder(
+        self, data_dir: Path, of_folder: Mapping[str, Any]
+    ) -> "MammogramSettings":
+        """See `Settings.in_folder`.
+
+        Raises:
+            UserError: The height to store is larger than that of the files.
+        """
+        height = self.source_height or of_folder.get("source_height", FULL_HEIGHT_PX)
+        if self.image_size > height:
+            raise UserError(
+                f"--image-size is {self.image_size}, expected at most the {height} pixels of the files in "
+                f"{data_dir} (--source-height): mammograms are not enlarged"
+            )
+        return replace(self, source_height=height)
+
+
+@dataclass(frozen=True)
+class PatchSettings(MammogramSettings):
+    """How patches of mammograms are read.
+
+    Attributes:
+        negatives_per_image: Patches cut from each non-malignant image.
+    """
+
+    negatives_per_image: int = 1
+
+    FLAGS = (
+        *MammogramSettings.FLAGS,
+        Flag(
+            "negatives_per_image",
+            "--negatives-per-image",
+            "patches to cut from each non-malignant image; the data set's own number if not "
+            "given",
+            {"type": int},
+            0,
+        ),
+    )
 
 
 class Region(NamedTuple):
@@ -60,7 +165,8 @@ class Prepared(NamedTuple):
         breast: Where it lies.
         side: "left" or "right", where the chest wall is.
         side_differs: Whether the laterality says otherwise.
-        linearised: See `dicom_mammogram.Mammogram`.
+        linearised: See `dicom.Mammogram`.
+        laterality: "left" or "right" where the file says so, else "".
     """
 
     grey: np.ndarray
@@ -68,64 +174,82 @@ class Prepared(NamedTuple):
     side: str
     side_differs: bool
     linearised: bool
+    laterality: str
 
 
 def header_of_mammogram(path: Path) -> Header:
     """Reads a mammogram's size; the data set's lists name the patient.
 
     Raises:
-        UnreadableMammogram: See `dicom_mammogram.read_header`.
+        UnreadableMammogram: See `dicom.read_header`.
     """
     header = read_header(path)
     return Header(height=header.rows, width=header.columns)
 
 
-def encode_mammogram(path: Path, config: BuildConfig, region: tuple) -> EncodedImage:
-    """Reads a mammogram and encodes the breast's grey values.
+def place_of_mammogram(path: Path) -> Place:
+    """Reads where a mammogram belongs.
+
+    Raises:
+        UnreadableMammogram: The file is not there, or is no DICOM image.
+    """
+    if path.suffix.lower() == ".png":
+        return Place()
+    return Place(*study_and_series(path))
+
+
+def read(path: Path, settings: MammogramSettings, region: tuple = Region("")) -> Image:
+    """Reads the grey values of a breast.
 
     Args:
         path: A DICOM or PNG file.
-        config: Scale, flip and compression.
+        settings: Scale and flip.
         region: A `Region` of the whole image.
 
     Raises:
-        UnreadableMammogram: See `dicom_mammogram.read_mammogram`; or it shows no breast, or is smaller than a
+        UnreadableMammogram: See `dicom.read_mammogram`; or it shows no breast, or is smaller than a
             patch.
     """
     region = Region(*region)
-    prepared = _prepare(path, region.laterality, patch_side_px(config.source_height))
-    height, width = shape_of_images(config.image_size)
-    size = shape_of_images(config.source_height)[::-1]
+    prepared = _prepare(
+        path, region.laterality, patch_side_px(settings.source_height_px)
+    )
+    height, width = shape_of_images(settings.image_size)
+    size = shape_of_images(settings.source_height_px)[::-1]
     frame = frame_of_breast(
-        prepared.breast, prepared.side, config.flip, size, (width, height)
+        prepared.breast, prepared.side, settings.flip, size, (width, height)
     )
     breast = prepared.breast
     cropped = (
         breast.right - breast.left > size[0] or breast.bottom - breast.top > size[1]
     )
-    return _encoded(frame, prepared, config, region.boxes, cropped)
+    return _image(frame, path, prepared, region.boxes, cropped)
 
 
-def encode_patch(path: Path, config: BuildConfig, region: tuple) -> EncodedImage:
-    """Reads a mammogram and encodes a square patch of it.
+def read_patch(path: Path, settings: PatchSettings, region: tuple) -> Image:
+    """Reads a square patch of a mammogram.
 
     Args:
         path: A DICOM or PNG file.
-        config: Scale, flip and compression.
+        settings: Scale and flip.
         region: A `Region` with `centre` or `draw`.
 
     Raises:
-        UnreadableMammogram: As `encode_mammogram`.
+        UnreadableMammogram: As `read`.
     """
     region = Region(*region)
-    side_px = patch_side_px(config.source_height)
+    side_px = patch_side_px(settings.source_height_px)
     prepared = _prepare(path, region.laterality, side_px)
     centre = region.centre or draw_centre(prepared.breast.mask, side_px, region.draw)
-    flipped = config.flip and prepared.side == "right"
+    flipped = settings.flip and prepared.side == "right"
     frame = frame_around(
-        centre, prepared.grey.shape, flipped, side_px, patch_side_px(config.image_size)
+        centre,
+        prepared.grey.shape,
+        flipped,
+        side_px,
+        patch_side_px(settings.image_size),
     )
-    return _encoded(frame, prepared, config, region.boxes, cropped=False)
+    return _image(frame, path, prepared, region.boxes, cropped=False)
 
 
 def draw_centre(
@@ -158,19 +282,14 @@ def draw_centre(
     return x, y
 
 
-def shape_of_whole_records(config: BuildConfig) -> tuple[int, int]:
+def shape_of_whole_records(settings: MammogramSettings) -> tuple[int, int]:
     """Height and width of every record."""
-    return shape_of_images(config.image_size)
+    return shape_of_images(settings.image_size)
 
 
-def shape_of_patches(config: BuildConfig) -> tuple[int, int]:
+def shape_of_patches(settings: PatchSettings) -> tuple[int, int]:
     """Height and width of every patch."""
-    return (patch_side_px(config.image_size),) * 2
-
-
-def format_of_records(config: BuildConfig) -> str:
-    """The image format that the settings ask for."""
-    return schema.UINT16_ZLIB if config.compression else schema.UINT16_RAW
+    return (patch_side_px(settings.image_size),) * 2
 
 
 # Parts of one file follow each other: it is read once for all of them.
@@ -190,56 +309,54 @@ def _prepare(path: Path, laterality: str, least_px: int) -> Prepared:
     side = breast.side or said or "left"
     grey = np.where(breast.mask, mammogram.grey, np.uint16(0))
     return Prepared(
-        grey, breast, side, bool(said) and said != side, mammogram.linearised
+        grey,
+        breast,
+        side,
+        bool(said) and said != side,
+        mammogram.linearised,
+        mammogram.laterality,
     )
 
 
-def _encoded(
-    frame: Frame, prepared: Prepared, config: BuildConfig, boxes: tuple, cropped: bool
-) -> EncodedImage:
-    image_format = format_of_records(config)
+def _image(
+    frame: Frame, path: Path, prepared: Prepared, boxes: tuple, cropped: bool
+) -> Image:
     done = {
         CROPPED: cropped,
         LINEARISED: prepared.linearised,
         SIDE_DIFFERS: prepared.side_differs,
     }
     moved = (frame.moved(Box(*box)) for box in boxes)
-    return EncodedImage(
-        encoded=schema.encode_uint16(frame.cut(prepared.grey), image_format),
-        image_format=image_format,
-        height=frame.out_height,
-        width=frame.out_width,
-        channels=1,
+    return Image(
+        frame.cut(prepared.grey)[..., np.newaxis],
         corrections=tuple(kind for kind, was_done in done.items() if was_done),
+        columns={"laterality": prepared.laterality},
+        place=place_of_mammogram(path),
         boxes=tuple(tuple(box) for box in moved if box),
     )
 
 
-_CORRECTIONS = {
-    CROPPED: "Cropped to the size of records, being larger",
-    LINEARISED: "Turned from images for processing into attenuation",
-    SIDE_DIFFERS: "With the chest wall at the other side than their laterality says",
-}
-MAMMOGRAMS = Modality(
-    name=MAMMOGRAM.name,
-    noun="mammogram",
-    group_noun="patient",
-    image_format=format_of_records,
+READER = Reader(
+    modality=MAMMOGRAM,
+    words="mammograms",
+    settings=MammogramSettings,
     image_shape=shape_of_whole_records,
     windows={},
-    corrections=_CORRECTIONS,
+    corrections={
+        CROPPED: "Cropped to the size of records, being larger",
+        LINEARISED: "Turned from images for processing into attenuation",
+        SIDE_DIFFERS: "With the chest wall at the other side than their laterality says",
+    },
     read_header=header_of_mammogram,
-    encode=encode_mammogram,
+    read_place=place_of_mammogram,
+    read=read,
+    unreadable=UnreadableMammogram,
 )
-PATCHES = Modality(
-    name=MAMMOGRAM.name,
-    noun="mammogram",
-    group_noun="patient",
-    image_format=format_of_records,
+PATCHES = replace(
+    READER,
+    words="patches of mammograms",
+    settings=PatchSettings,
     image_shape=shape_of_patches,
-    windows={},
-    corrections=_CORRECTIONS,
-    read_header=header_of_mammogram,
-    encode=encode_patch,
+    read=read_patch,
     nouns_of_parts="patches",
 )

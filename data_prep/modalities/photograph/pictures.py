@@ -27,7 +27,7 @@ from data_prep.modalities.photograph.picture_bytes import (
     stripped_jpeg,
     stripped_png,
 )
-from data_prep.records import schema
+from data_prep.modalities.reader import JPEG, PNG
 from keras_medformers.support.errors import UnreadableImage
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
@@ -62,14 +62,16 @@ class PreparedPhotograph:
     """A picture as records hold it.
 
     Attributes:
+        rgb: The picture, upright, uint8 of shape `(height, width, 3)`.
         encoded: A JPEG or PNG file without metadata that could identify.
-        image_format: `schema.JPEG` or `schema.PNG`.
+        image_format: `JPEG` or `PNG`.
         height: Height in pixels, upright.
         width: Width in pixels, upright.
         reencoded: Whether the file is a PNG made here in place of the original coding.
         metadata_dropped: Whether something was left out of the original file.
     """
 
+    rgb: np.ndarray
     encoded: bytes
     image_format: str
     height: int
@@ -116,8 +118,9 @@ def prepare_photograph(path: str | Path) -> PreparedPhotograph:
         rgb, stripped, image_format = _decode(path, data)
         encoded = stripped or _to_png(rgb)
     return PreparedPhotograph(
+        rgb=np.asarray(rgb),
         encoded=encoded,
-        image_format=image_format if stripped else schema.PNG,
+        image_format=image_format if stripped else PNG,
         height=rgb.height,
         width=rgb.width,
         reencoded=not stripped,
@@ -134,14 +137,14 @@ def _decode(path: Path, data: bytes) -> tuple[Image.Image, bytes, str]:
     """
     image = _open(path, io.BytesIO(data))
     if image.format in JPEG_FORMATS:
-        image_format, stripped = schema.JPEG, stripped_jpeg(data)
+        image_format, stripped = JPEG, stripped_jpeg(data)
         is_common = (
             image.mode in ("L", "RGB") and jpeg_frame_type(stripped) in HUFFMAN_DCT_SOFS
         )
     elif image.format == "PNG":
-        image_format, stripped, is_common = schema.PNG, stripped_png(data), True
+        image_format, stripped, is_common = PNG, stripped_png(data), True
     else:
-        image_format, stripped, is_common = schema.PNG, b"", False
+        image_format, stripped, is_common = PNG, b"", False
     # Orientation is in the metadata: a file that had none is upright.
     if is_common and (len(stripped) == len(data) or _turn(image) is None):
         return _to_rgb(path, _open(path, io.BytesIO(stripped))), stripped, image_format

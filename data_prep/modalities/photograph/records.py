@@ -1,63 +1,67 @@
-"""Photographs on their way into records: their own JPEG or PNG coding, without identifying metadata."""
+"""Photographs on their way into records and to a model.
 
+Records keep their own JPEG or PNG coding, without identifying metadata.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.modalities.modality import EncodedImage, Header, Modality
 from data_prep.modalities.photograph.pictures import (
+    UnreadablePhotograph,
     check_photograph,
     prepare_photograph,
 )
-from data_prep.records import schema
-from data_prep.records.build_config import BuildConfig
+from data_prep.modalities.reader import Header, Image, Place, Reader, Settings
 from keras_medformers.modalities import PHOTOGRAPH
 
 REENCODED = "reencoded"
 METADATA_DROPPED = "metadata_dropped"
 
 
+@dataclass(frozen=True)
+class PhotographSettings(Settings):
+    """Photographs keep their size and their coding: there is nothing to set."""
+
+
 def header_of_photograph(path: Path) -> Header:
     """Checks that a file is a picture; pictures do not name patients, the data set's lists do.
 
     Raises:
-        UnreadablePhotograph: See `photograph.check_photograph`.
+        UnreadablePhotograph: See `pictures.check_photograph`.
     """
     check_photograph(path)
     return Header()
 
 
-def encode_photograph(path: Path, config: BuildConfig) -> EncodedImage:
-    """Reads a picture for its record.
+def place_of_photograph(path: Path) -> Place:
+    """Pictures do not say where they belong."""
+    return Place()
+
+
+def read(path: Path, settings: PhotographSettings) -> Image:
+    """Reads a picture as RGB, and the file that a record holds of it.
 
     Raises:
-        UnreadablePhotograph: See `photograph.prepare_photograph`.
+        UnreadablePhotograph: See `pictures.prepare_photograph`.
     """
     prepared = prepare_photograph(path)
     done = {REENCODED: prepared.reencoded, METADATA_DROPPED: prepared.metadata_dropped}
-    return EncodedImage(
-        encoded=prepared.encoded,
-        image_format=prepared.image_format,
-        height=prepared.height,
-        width=prepared.width,
-        channels=3,
+    return Image(
+        prepared.rgb,
         corrections=tuple(kind for kind, was_done in done.items() if was_done),
+        file=(prepared.encoded, prepared.image_format),
     )
 
 
-def format_of_records(config: BuildConfig) -> str:
-    """What records say of the format: each is one of two."""
-    return schema.JPEG_OR_PNG
-
-
-def shape_of_records(config: BuildConfig) -> tuple[None, None]:
+def shape_of_records(settings: PhotographSettings) -> tuple[None, None]:
     """Height and width of every record: photographs keep their own."""
     return None, None
 
 
-PHOTOGRAPHS = Modality(
-    name=PHOTOGRAPH.name,
-    noun="photograph",
-    group_noun="group",
-    image_format=format_of_records,
+READER = Reader(
+    modality=PHOTOGRAPH,
+    words="photographs",
+    settings=PhotographSettings,
     image_shape=shape_of_records,
     windows={},
     corrections={
@@ -65,5 +69,7 @@ PHOTOGRAPHS = Modality(
         METADATA_DROPPED: "Stored without metadata that could identify",
     },
     read_header=header_of_photograph,
-    encode=encode_photograph,
+    read_place=place_of_photograph,
+    read=read,
+    unreadable=UnreadablePhotograph,
 )

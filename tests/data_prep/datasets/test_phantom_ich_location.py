@@ -32,12 +32,15 @@ def test_all_bleedings_are_in_the_brain():
 
 def test_records_are_as_small_as_the_demonstration_needs_unless_told():
     assert [
-        resolve(BuildConfig(DATASET.name, image_size=size), DATASET)[0].image_size
-        for size in (None, 200)
-    ] == [DATASET.image_size, 200]
+        resolve(BuildConfig(DATASET.name, settings=settings), DATASET)[
+            0
+        ].settings.image_size
+        for settings in ({}, {"image_size": 200})
+    ] == [DATASET.settings["image_size"], 200]
     # The middle of such a record, without any resizing, is what the network is shown.
     assert (
-        RECIPES["dtvit_small_phantoms"]["input_size"] * 256 // 224 == DATASET.image_size
+        RECIPES["dtvit_small_phantoms"]["input_size"] * 256 // 224
+        == DATASET.settings["image_size"]
     )
 
 
@@ -48,7 +51,7 @@ def test_records_are_treated_and_balanced_as_those_of_patients(tmp_path):
         "image_size_px": 128,
     }
     make(tmp_path / "data", PhantomConfig(**settings), workers=2)
-    config = BuildConfig(DATASET.name, image_size=64, shards=2)
+    config = BuildConfig(DATASET.name, shards=2, settings={"image_size": 64})
     info = build(
         config,
         tmp_path / "data",
@@ -57,7 +60,7 @@ def test_records_are_treated_and_balanced_as_those_of_patients(tmp_path):
         id_key_file=tmp_path / "key",
     )
     assert {key: info.config[key] for key in ("treatment", "balance")} == {
-        "treatment": ich_location.DATASET.treatment,
+        "treatment": ich_location.DATASET.settings["treatment"],
         "balance": ich_location.DATASET.balance,
     }
     assert info.label_names == ich_location.DATASET.label_names

@@ -24,7 +24,7 @@ def data_dir(tmp_path_factory):
 
 
 def records(data_dir, name, folder, **settings):
-    config = BuildConfig(name, shards=1, fractions=(0.6, 0.2, 0.2), **settings)
+    config = BuildConfig(name, shards=1, fractions=(0.6, 0.2, 0.2), settings=settings)
     build(config, data_dir, folder, workers=1, id_key_file=folder.parent / "key")
     info = DatasetInfo.load(folder)
     files = [str(path) for split in SPLITS for path in info.shard_files(split)]
@@ -67,4 +67,4 @@ def test_a_complete_set_of_any_settings_is_used_as_it_is(data_dir):
 def test_a_set_that_does_not_say_its_height_is_an_error(tmp_path):
     (tmp_path / "phantom.json").write_text("{}")
     with pytest.raises(UserError, match="does not say how high its mammograms are"):
-        phantom_mammography.source_height(tmp_path)
+        phantom_mammography.settings_of_folder(tmp_path)

@@ -91,18 +91,18 @@ def test_the_settings_left_open_are_the_data_sets_own():
         SHARES,
         "lesion",
     )
-    assert (
-        config.image_size is config.compression is config.twelve_bit_correction is None
-    )
+    assert config.settings.names() == []
     config, rule = resolve(
-        BuildConfig("rsna_ich", compression=False), get_dataset("rsna_ich")
+        BuildConfig("rsna_ich", settings={"compression": False}),
+        get_dataset("rsna_ich"),
     )
-    assert (config.split, config.fractions, config.image_size) == (
+    assert (config.split, config.fractions, config.settings.image_size) == (
         "",
         (0.8, 0.1, 0.1),
         256,
     )
-    assert config.twelve_bit_correction is True and config.compression is False
+    assert config.settings.twelve_bit_correction is True
+    assert config.settings.compression is False
     assert (
         resolve(BuildConfig("covid19_ct"), get_dataset("covid19_ct"))[0].split
         == "published"
@@ -134,13 +134,24 @@ def test_the_settings_left_open_are_the_data_sets_own():
             "--fractions does not apply to covid19_ct",
         ),
         (
-            {"dataset": "kvasir", "image_size": 224},
-            "--image-size is for CT and mammograms; kvasir has",
+            {"dataset": "kvasir", "settings": {"image_size": 224}},
+            "--image-size is for CT, mammograms and radiographs; kvasir has",
         ),
-        ({"dataset": "kvasir", "compression": False}, "--no-compression is for CT"),
         (
-            {"dataset": "kvasir", "twelve_bit_correction": False},
+            {"dataset": "kvasir", "settings": {"compression": False}},
+            "--no-compression is for CT",
+        ),
+        (
+            {"dataset": "kvasir", "settings": {"twelve_bit_correction": False}},
             "--no-twelve-bit-correction is for CT",
+        ),
+        (
+            {"dataset": "mammography", "settings": {"negatives_per_image": 2}},
+            "--negatives-per-image is for patches of mammograms; mammography has",
+        ),
+        (
+            {"dataset": "rsna_ich", "settings": {"treatment": "none_such"}},
+            "--treatment is 'none_such', expected one of",
         ),
     ],
 )

@@ -40,6 +40,7 @@ LAYERS = {
     layers.GlobalBlock: [
         ({"num_heads": 2, "window_size": 4, "shift_size": 2, "drop_path_rate": 0.5}, MAP, {}),
     ],
+    layers.GreyToRGB: [({"white": 4095}, GREY, PIXELS)],
     layers.HounsfieldWindows: [({"windows": [(40, 80), (80, 200)]}, SLICES, PIXELS)],
     layers.ImageStandardization: [({"smallest_deviation": 0.5}, GREY, PIXELS)],
     layers.InvertedResidualMlp: [

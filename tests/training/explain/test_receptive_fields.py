@@ -26,10 +26,9 @@ def info(mammogram_infos):
     data_dir = mammogram_infos["phantom_mammography"].records_dir.parent
     config = BuildConfig(
         "phantom_mammography",
-        image_size=MAMMOGRAM_PX,
         shards=2,
         fractions=(0.5, 0.25, 0.25),
-        flip=False,
+        settings={"image_size": MAMMOGRAM_PX, "flip": False},
     )
     folder, key = data_dir / "unflipped", data_dir / "key"
     return build(

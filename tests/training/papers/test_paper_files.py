@@ -67,6 +67,8 @@ def test_experiments_of_papers_expect_a_score():
         "scopeformer_backbone",
         "scopeformer_backbone_hard",
         "imagenet_backbone",
+        "radiograph_backbone",
+        "radiograph_backbone_folders",
     }
 
 

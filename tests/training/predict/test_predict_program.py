@@ -20,9 +20,8 @@ from tiny_exports import CT_LABELS, MAMMOGRAM_LABELS, PICTURE_LABELS
 
 from data_prep.modalities.head_ct.dicom import read_slice
 from data_prep.modalities.head_ct.treatment.treatment import treat
-from data_prep.modalities.mammogram.records import Region, encode_mammogram
+from data_prep.modalities.mammogram.records import MammogramSettings, read
 from data_prep.modalities.photograph.pictures import read_photograph
-from data_prep.records.build_config import BuildConfig
 from keras_medformers.serving.client import client
 from keras_medformers.support import command_line
 from training.predict import __main__ as program
@@ -262,7 +261,7 @@ def test_pictures(tiny_exports, pictures, tmp_path, caplog):
     np.testing.assert_allclose(table[list(PICTURE_LABELS)], expected, atol=1e-5)
     assert list(table["class"]) == [PICTURE_LABELS[np.argmax(one)] for one in expected]
     assert not (output / "studies.csv").exists()
-    assert "4 pictures classified, 1 files set aside" in caplog.text
+    assert "4 photographs classified, 1 files set aside" in caplog.text
     for path, name in zip(files, table["overlay"], strict=True):
         assert (
             cv2.imread(str(output / "overlays" / name)).shape
@@ -301,11 +300,8 @@ def test_mammograms_are_cut_out_as_for_records(tmp_path):
         list(table["laterality"]) == ["left", "right"]
         and list(table["study"]) == ["study 1"] * 2
     )
-    config = BuildConfig(
-        "mammography", image_size=52, source_height=104, flip=True, compression=False
-    )
-    encoded = encode_mammogram(folder / "a.dcm", config, Region("")).encoded
-    pixels = np.frombuffer(encoded, "<u2").reshape(52, 40, 1)
+    config = MammogramSettings(image_size=52, source_height=104, flip=True)
+    pixels = read(folder / "a.dcm", config).pixels
     (expected,) = probabilities(version, [pixels])
     # A right breast is flipped: the same mirror image gives the same.
     np.testing.assert_allclose(table[list(MAMMOGRAM_LABELS)], [expected] * 2, atol=1e-5)

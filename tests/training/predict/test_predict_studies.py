@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.modalities.reader import Place
 from keras_medformers.support.errors import UserError
 from training.predict.findings import SliceResult
-from training.predict.kinds import Place
 from training.predict.studies import group_studies, slices_counted, study_probabilities
 
 

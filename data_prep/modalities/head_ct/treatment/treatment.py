@@ -16,14 +16,14 @@ import numpy as np
 from data_prep.modalities.head_ct.dicom import HU_MIN
 from data_prep.modalities.head_ct.treatment import morphology
 from data_prep.modalities.head_ct.treatment.holder import cut_walls
-from data_prep.records.schema import WINDOWS_HU
+from keras_medformers.modalities.head_ct import BRAIN_WINDOW_HU
 
 MASK = "mask"
 OVERLAY = "overlay"
 NONE = "none"
 TREATMENTS = (MASK, OVERLAY, NONE)
 
-WINDOW_HU = tuple(WINDOWS_HU["brain"])
+WINDOW_HU = BRAIN_WINDOW_HU
 
 SMALLEST_HEAD = 0.001
 """Share of a picture that a head fills at least, after the erosion."""

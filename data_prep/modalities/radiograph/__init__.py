@@ -1,0 +1,1 @@
+"""Radiographs: DX, CR and PNG files as grey values in presentation order."""
