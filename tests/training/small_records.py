@@ -11,9 +11,9 @@ from data_prep.phantoms import mammography as phantom_mammography
 from data_prep.phantoms.mammography import PhantomMammographyConfig
 from data_prep.records.build import build
 from data_prep.records.build_config import BuildConfig
+from training.papers.scopeformer import RSNA_LABEL_WEIGHTS
 from training.runs.config import Config
 from training.runs.resolve import only_what_applies
-from training.statistics.prevalence import LABEL_WEIGHTS
 
 SIZE_PX = 64
 SMALL_BACKBONE = "mobilenet"
@@ -67,7 +67,7 @@ def small_config(info, **values):
         batch_size=4,
         learning_rate=1e-2,
         warmup_epochs=0.5,
-        label_weights=LABEL_WEIGHTS,
+        label_weights=RSNA_LABEL_WEIGHTS,
         seed=3,
         label_names=tuple(info.label_names),
         task="multilabel",

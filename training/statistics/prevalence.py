@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LABEL_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""Weights of any, epidural, intraparenchymal, intraventricular, subarachnoid, subdural."""
-
 PROBABILITY_MARGIN = 1e-7
 """Probabilities are kept this far from 0 and 1 before their logarithm is taken, as Keras does."""
 
@@ -29,14 +26,14 @@ def check_label_weights(label_weights: Sequence[float]) -> tuple[float, ...]:
 
 def constant_prevalence_score(
     prevalence: Sequence[float],
-    label_weights: Sequence[float] = LABEL_WEIGHTS,
+    label_weights: Sequence[float] | None = None,
     observed: Sequence[float] | None = None,
 ) -> float:
     """Weighted log loss of always predicting each label's prevalence: what a model has to beat.
 
     Args:
         prevalence: Share of positive samples per label, each in [0, 1]: the constant prediction.
-        label_weights: One weight per label.
+        label_weights: One weight per label; all the same if not given.
         observed: Prevalences among the samples that are scored; those of `prevalence` if not given. For a
             score on the test split, `prevalence` is the training split's and `observed` is the test split's.
 
@@ -46,8 +43,10 @@ def constant_prevalence_score(
     Raises:
         ValueError: If lengths differ or a prevalence lies outside [0, 1].
     """
-    weights = np.asarray(check_label_weights(label_weights))
     predicted = np.asarray(prevalence, "float64")
+    if label_weights is None:
+        label_weights = np.ones(predicted.shape)
+    weights = np.asarray(check_label_weights(label_weights))
     observed = predicted if observed is None else np.asarray(observed, "float64")
     for name, shares in (("prevalence", predicted), ("observed", observed)):
         if shares.shape != weights.shape or not np.all((shares >= 0) & (shares <= 1)):

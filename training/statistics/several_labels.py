@@ -11,7 +11,6 @@ from sklearn import metrics as sklearn_metrics
 from training.statistics.auc import mean_auc_with_interval
 from training.statistics.bootstrap import DRAWS, log_loss_interval
 from training.statistics.prevalence import (
-    LABEL_WEIGHTS,
     PROBABILITY_MARGIN,
     check_label_weights,
 )
@@ -21,7 +20,7 @@ def multilabel_metrics(
     labels: np.ndarray,
     probabilities: np.ndarray,
     label_names: Sequence[str],
-    label_weights: Sequence[float] = LABEL_WEIGHTS,
+    label_weights: Sequence[float] | None = None,
     threshold: float = 0.5,
     patient_ids: Sequence | None = None,
     draws: int = DRAWS,
@@ -34,7 +33,7 @@ def multilabel_metrics(
         labels: 0 or 1, shape `(n, labels)`.
         probabilities: Predicted probabilities, same shape.
         label_names: Names of the columns.
-        label_weights: One weight per label.
+        label_weights: One weight per label; all the same if not given.
         threshold: A probability at or above it counts as a positive prediction.
         patient_ids: The patient of each row, for intervals by resampling patients; rows are resampled if not
             given.
@@ -55,6 +54,8 @@ def multilabel_metrics(
         ValueError: If shapes do not agree, there are no rows, labels are not 0 or 1, or probabilities not in
             [0, 1].
     """
+    if label_weights is None:
+        label_weights = (1.0,) * len(label_names)
     weights = np.asarray(check_label_weights(label_weights))
     labels, probabilities = _checked(labels, probabilities, label_names, weights)
     cross_entropies = _cross_entropies(labels, probabilities)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from training.statistics.prevalence import LABEL_WEIGHTS, check_label_weights
+from training.statistics.prevalence import check_label_weights
 
 
 def weighted_log_loss(
@@ -66,7 +66,7 @@ class WeightedMultiLabelLogLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        label_weights: Sequence[float] = LABEL_WEIGHTS,
+        label_weights: Sequence[float],
         from_logits: bool = True,
         reduction: str | None = "sum_over_batch_size",
         name: str = "weighted_multi_label_log_loss",
@@ -103,7 +103,7 @@ class WeightedLogLoss(keras.metrics.Mean):
 
     def __init__(
         self,
-        label_weights: Sequence[float] = LABEL_WEIGHTS,
+        label_weights: Sequence[float],
         from_logits: bool = True,
         name: str = "log_loss",
     ):

@@ -22,8 +22,8 @@ from training.input.pipeline import (
     labels_and_ids,
     training_batches,
 )
+from training.papers.scopeformer import RSNA_LABEL_WEIGHTS
 from training.runs.config import Config
-from training.statistics.prevalence import LABEL_WEIGHTS
 from training.statistics.several_labels import multilabel_metrics
 from training.tasks.losses import WeightedMultiLabelLogLoss
 from training.tasks.tasks import task_of
@@ -60,7 +60,9 @@ def make_model(learning_rate=1e-2):
     )
     optimizer = make_optimizer(config, STEPS)
     exclude_vectors_from_decay(optimizer, model.trainable_variables)
-    model.compile(optimizer=optimizer, loss=WeightedMultiLabelLogLoss())
+    model.compile(
+        optimizer=optimizer, loss=WeightedMultiLabelLogLoss(RSNA_LABEL_WEIGHTS)
+    )
     return model
 
 
@@ -191,8 +193,9 @@ def test_validation_scores_are_those_of_the_whole_split(source, noise_info):
         dataset="rsna_ich",
         records="records",
         label_names=HEMORRHAGE_LABELS,
-        label_weights=LABEL_WEIGHTS,
+        label_weights=RSNA_LABEL_WEIGHTS,
         task="multilabel",
+        modality="ct",
     )
     history = fit(model, source, [Validation(validation, 3, task_of(config))], epochs=1)
     labels, _ = labels_and_ids(validation)
@@ -200,7 +203,9 @@ def test_validation_scores_are_those_of_the_whole_split(source, noise_info):
         np.concatenate(list(evaluation_batches(validation, 8))), verbose=0
     )
     probabilities = 1 / (1 + np.exp(-logits.astype("float64")))
-    scores = multilabel_metrics(labels, probabilities, HEMORRHAGE_LABELS, draws=1)
+    scores = multilabel_metrics(
+        labels, probabilities, HEMORRHAGE_LABELS, RSNA_LABEL_WEIGHTS, draws=1
+    )
     for name in ("log_loss", "accuracy", "weighted_accuracy", "recall"):
         assert history[f"val_{name}"] == [pytest.approx(scores[name], abs=1e-6)]
     for label, of_label in scores["labels"].items():

@@ -6,9 +6,9 @@ import keras_medformers
 from data_prep.datasets import get_dataset
 from keras_medformers.support.errors import UserError
 from training.papers import RECIPES, default_recipe
+from training.papers.scopeformer import RSNA_LABEL_WEIGHTS
 from training.runs.config import Config
 from training.runs.recipes import recipe
-from training.statistics.prevalence import LABEL_WEIGHTS
 
 N_CNN = ("scopeformer_1cnn", "scopeformer_2cnn", "scopeformer_3cnn")
 TABLE_3 = [
@@ -33,7 +33,7 @@ def test_recipe_is_a_configuration_of_a_known_model_and_data_set(name):
 def test_recipes_of_hemorrhage_weigh_labels_as_the_challenge_does():
     for name, values in RECIPES.items():
         if values["dataset"] in ("rsna_ich", "phantom_head_ct"):
-            assert recipe(name, records="records").label_weights == LABEL_WEIGHTS
+            assert recipe(name, records="records").label_weights == RSNA_LABEL_WEIGHTS
         else:
             assert "label_weights" not in values
 

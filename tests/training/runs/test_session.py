@@ -96,7 +96,11 @@ def test_model_file_holds_the_best_epoch(trained, config, phantom_info):
     labels, _ = labels_and_ids(source)
     logits = model.predict(evaluation_batches(source, 4), verbose=0)[: len(labels)]
     scores = multilabel_metrics(
-        labels, 1 / (1 + np.exp(-logits.astype("float64"))), config.label_names, draws=1
+        labels,
+        1 / (1 + np.exp(-logits.astype("float64"))),
+        config.label_names,
+        config.label_weights,
+        draws=1,
     )
     best = min(row["val_log_loss"] for row in rows_of(trained))
     # Features were stored as float16.
