@@ -142,8 +142,8 @@ def measure_passes(config, rounds: int) -> dict[str, float]:
 def _config(folder: Path, batch_size: int, input_size: int):
     """Settings for records of phantoms, which are made below `folder`."""
     import_tensorflow()
-    from training.runs import session
     from training.runs.recipes import recipe
+    from training.runs.resolve import resolve
 
     phantoms = phantom_head_ct.PhantomConfig(
         patients=PATIENTS, slices_per_series=SLICES_PER_SERIES
@@ -157,7 +157,7 @@ def _config(folder: Path, batch_size: int, input_size: int):
         "input_size": input_size,
         "precision": "float32",
     }
-    return session.with_facts_of_records(dataclasses.replace(config, **settings))
+    return resolve(dataclasses.replace(config, **settings))
 
 
 def _of_model(config, name: str):

@@ -27,7 +27,7 @@ from training.papers import RECIPES, default_recipe, recipe_values
 from training.runs import first_stage, session, summary
 from training.runs.config import Config
 from training.runs.recipes import recipe
-from training.runs.resolve import only_what_applies, settings_of
+from training.runs.resolve import only_what_applies, resolve, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def main(argv=None):
     arguments = make_parser().parse_args(argv)
     config = resolve_config(arguments)
     make_records_if_missing(config, arguments.data_dir)
-    config = with_facts(config, said_by(arguments))
+    config = resolve(config, said_by(arguments))
     run_dir = Path(arguments.run or default_run(arguments, config))
     runs = {run_dir: config}
 
@@ -77,12 +77,7 @@ def config_of_first_stage(config, arguments):
         first_stage.arguments_for_records(images),
     )
     first_stage.check_records(DatasetInfo.load(before.records), images)
-    return with_facts(before, settings_of(arguments.first_stage_overrides))
-
-
-def with_facts(config, said):
-    """The configuration with what its records decide, and only what has an effect with them."""
-    return only_what_applies(session.with_facts_of_records(config), said)
+    return resolve(before, settings_of(arguments.first_stage_overrides))
 
 
 def said_by(arguments):

@@ -85,9 +85,9 @@ class Config:
             labels that may occur together only.
         task_weights: Weight of each task in the loss, for models that have several; left empty, all weigh
             the same.
-        augmentation: `"none"`; for CT `"soft"`, `"hard"` or `"dtvit"` (its paper's); for mammograms
-            `"flips_noise"`; for photographs `"crop"`, a random crop of random shape, resized, and a random
-            exchange of left and right.
+        augmentation: One that the images' modality has: `"none"`; for CT `"soft"`, `"hard"` or `"dtvit"`
+            (its paper's); for mammograms `"flips_noise"`; for photographs `"crop"`, a random crop of random
+            shape, resized, and a random exchange of left and right.
         crop_min_area: Smallest share of a photograph that `"crop"` leaves.
         feature_records: `"auto"` trains on stored backbone features wherever nothing below the
             projections trains; `"never"` runs the backbones in every step.
@@ -142,11 +142,7 @@ class Config:
         FIT, (), where="labels that may occur together"
     )
     task_weights: tuple[float, ...] = _setting(FIT, (), where="models of several tasks")
-    augmentation: str = _setting(
-        DATA,
-        "none",
-        choices=("none", "soft", "hard", "dtvit", "flips_noise", "crop"),
-    )
+    augmentation: str = _setting(DATA, "none")
     crop_min_area: float | None = _setting(
         DATA, 0.08, where="augmentation=crop", **_SOME_SHARE
     )

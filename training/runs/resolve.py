@@ -1,18 +1,22 @@
-"""Which settings of a run have an effect: the one place that knows, from its model and its records.
+"""Settings become a run: what its records decide is filled in, what does not fit refused.
 
-A setting that the user asked for and that has no effect is an error; one that a recipe brings along, say
-of a model of the same family that has backbones, is left out.
+The one place that knows, from a run's model, settings and records, what fits and what has an effect. A
+setting that the user asked for and that has no effect is an error; one that a recipe brings along, say of
+a model of the same family that has backbones, is left out.
 """
 
 import dataclasses
 import difflib
 from collections.abc import Callable, Collection
 
+from data_prep.records.schema import DatasetInfo
+from keras_medformers.modalities import get_modality
 from keras_medformers.registry import list_tasks, model_entry
 from keras_medformers.support.errors import UserError
 from training.runs.chosen_backbones import backbones_of, weights_of_backbones
 from training.runs.config import Config, setting_of
-from training.tasks.tasks import TASKS
+from training.tasks.base import Task
+from training.tasks.tasks import TASKS, task_of_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,83 @@ class _Rule:
     neutral: object = None
 
 
+def resolve(config: Config, said: Collection[str] = ()) -> Config:
+    """The configuration with what its records decide: labels, task, modality, treatment, size.
+
+    Args:
+        config: A `Config` whose records are there.
+        said: Names of the settings that the user asked for.
+
+    Returns:
+        A `Config` that fits its model and its records, and holds only what has an effect with them.
+
+    Raises:
+        UserError: If the records are not there, are of another data set or lack what the model learns, or if
+            a setting does not fit.
+    """
+    info = DatasetInfo.load(config.records)
+    if info.dataset != config.dataset:
+        raise UserError(
+            f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
+            "name another folder by --records"
+        )
+
+    task = task_of_records(config.model, info)
+    _check_modality(config.model, info)
+    config = dataclasses.replace(
+        config,
+        label_names=task.label_names_of(info),
+        task=task.name,
+        modality=info.modality,
+        treatment=info.config.get("treatment"),
+        input_size=_height_of_records(config, info)
+        if get_modality(info.modality).keeps_size
+        else config.input_size,
+    )
+    config = only_what_applies(config, said)
+    config = dataclasses.replace(
+        config, label_weights=task.weights_of_labels(config.label_weights)
+    )
+    check_fit(config, task, info)
+    return config
+
+
+def check_fit(config: Config, task: Task, info: DatasetInfo) -> None:
+    """Looks whether a resolved configuration fits records, its own or others.
+
+    Raises:
+        UserError: If it does not.
+    """
+    found = task.label_names_of(info)
+    if config.label_names != found:
+        raise UserError(
+            f"the run is for labels {', '.join(config.label_names)}, and the records in "
+            f"{info.records_dir} have {', '.join(found)}; name other records, or another folder by --run"
+        )
+    _check_modality(config.model, info)
+    task.check_weights(config.label_weights, config.task_weights)
+    _check_augmentation(config)
+
+
+def _check_modality(model, info):
+    if info.modality not in model_entry(model).modalities:
+        raise UserError(
+            f"model {model!r} is not for images of modality {info.modality!r}, which those in "
+            f"{info.records_dir} are; choose another --model"
+        )
+
+
+def _height_of_records(config, info):
+    height, _ = info.image_shape
+    if config.input_size not in (Config.input_size, height):
+        raise UserError(
+            f"expected no input_size, since {get_modality(info.modality).nouns} are taken as the records "
+            f"hold them, {height} pixels high in {config.records}; received {config.input_size}. "
+            "Make records of another --image-size"
+        )
+    return height
+
+
 def only_what_applies(config: Config, said: Collection[str] = ()) -> Config:
     """The configuration without settings that have no effect, checked against its model.
 
@@ -46,6 +127,7 @@ def only_what_applies(config: Config, said: Collection[str] = ()) -> Config:
         UserError: If what the user asked for has no effect, or does not fit the model.
     """
     _check_architecture(config)
+    _check_augmentation(config)
     dropped = {}
     for rule in _RULES:
         reason = rule.why_not(config)
@@ -90,6 +172,19 @@ def _check_architecture(config):
                 f"model {config.model!r} has no setting {name!r}; did you mean "
                 f"{' or '.join(near)}?"
             )
+
+
+def _check_augmentation(config):
+    """Raises UserError unless the images' modality has the augmentation."""
+    modalities = model_entry(config.model).modalities
+    if config.modality is not None:
+        modalities = (config.modality,)
+    fitting = [name for each in modalities for name in get_modality(each).augmentations]
+    if config.augmentation not in fitting:
+        raise UserError(
+            f"expected augmentation to be one of {', '.join(dict.fromkeys(fitting))} for images of "
+            f"modality {' or '.join(map(repr, modalities))}, received {config.augmentation!r}"
+        )
 
 
 def _no_backbones(config):
@@ -142,7 +237,7 @@ def _unless(name, *values):
 def _labels_exclude_each_other(config):
     if list_tasks(config.model):
         return "a model of several tasks has task_weights"
-    if config.task is None:
+    if config.task is None:  # not resolved yet
         return ""
     return TASKS[config.task].why_no_label_weights(config.label_names)
 

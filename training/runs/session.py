@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from data_prep.records.schema import DatasetInfo
 from keras_medformers.modalities import get_modality
 from keras_medformers.models.backbones import save_backbone_weights
 from keras_medformers.serving.export import export_saved_model
@@ -37,50 +36,11 @@ from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
 from training.statistics.predictions import predictions_frame, write_evaluation
-from training.tasks.tasks import task_of_records
 
 logger = logging.getLogger(__name__)
 
 BACKBONES_FOLDER = "backbones"
 EXPORT_SAMPLES = 4
-
-
-def with_facts_of_records(config):
-    """A copy of the configuration with what its records decide: labels, task, modality, treatment, size.
-
-    Raises:
-        UserError: If the records are not there, are of another data set, or lack what the model learns.
-    """
-    info = DatasetInfo.load(config.records)
-    if info.dataset != config.dataset:
-        raise UserError(
-            f"expected records of {config.dataset} in {config.records}, found those of {info.dataset}; "
-            "name another folder by --records"
-        )
-
-    task = task_of_records(config.model, info)
-    return dataclasses.replace(
-        config,
-        label_names=task.label_names_of(info),
-        label_weights=task.weights_of_labels(config.label_weights),
-        task=task.name,
-        modality=info.modality,
-        treatment=info.config.get("treatment"),
-        input_size=_height_of_records(config, info)
-        if get_modality(info.modality).keeps_size
-        else config.input_size,
-    )
-
-
-def _height_of_records(config, info):
-    height, _ = info.image_shape
-    if config.input_size not in (Config.input_size, height):
-        raise UserError(
-            f"expected no input_size, since {get_modality(info.modality).nouns} are taken as the records "
-            f"hold them, {height} pixels high in {config.records}; received {config.input_size}. "
-            "Make records of another --image-size"
-        )
-    return height
 
 
 def open_run(run_dir, config):

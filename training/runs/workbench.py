@@ -11,7 +11,6 @@ import tensorflow as tf
 
 import keras_medformers
 from data_prep.records.schema import DatasetInfo
-from keras_medformers.modalities import get_modality
 from keras_medformers.models.scopeformer import split_backbones
 from keras_medformers.support.errors import UserError
 from training.input.augmentation import flips_and_noise, make_augmentation
@@ -24,6 +23,7 @@ from training.runs.network_input import (
     preprocessor_of,
     split_preprocessor,
 )
+from training.runs.resolve import check_fit
 from training.runs.untrained_backbones import untrained_backbone_files
 from training.tasks.tasks import task_of
 
@@ -51,34 +51,7 @@ class Workbench:
         self.task = task_of(config)
         self.registered = keras_medformers.registry.model_entry(config.model)
         self.backbones = backbones_of(config)
-        self._check_that_config_fits_records()
-
-    def _check_that_config_fits_records(self):
-        config, found = self.config, self.task.label_names_of(self.info)
-        names = ", ".join(found)
-        if config.label_names != found:
-            raise UserError(
-                f"the run is for labels {', '.join(config.label_names)}, and the records in "
-                f"{self.info.records_dir} have {names}; name other records, or another folder by --run"
-            )
-        if config.modality not in self.registered.modalities:
-            raise UserError(
-                f"model {config.model!r} is not for images of modality {config.modality!r}, which those in "
-                f"{self.info.records_dir} are; choose another --model"
-            )
-
-        self.task.check_weights(config.label_weights, config.task_weights)
-        fitting = get_modality(config.modality).augmentations
-        if config.augmentation not in fitting:
-            raise UserError(
-                f"expected augmentation to be one of {', '.join(fitting)} for images of modality "
-                f"{config.modality!r}, received {config.augmentation!r}"
-            )
-        if config.feature_copies and config.augmentation == "crop":
-            raise UserError(
-                "expected feature_copies=0 with augmentation='crop', which is drawn anew in every epoch; "
-                f"received feature_copies={config.feature_copies}"
-            )
+        check_fit(config, self.task, self.info)
 
     @property
     def trains_on_features(self):

@@ -11,7 +11,7 @@ from small_records import MAMMOGRAM_PX, small_mammogram_config
 from keras_medformers.support.errors import UserError
 from training.input.augmentation import NOISE, flips_and_noise
 from training.input.pipeline import evaluation_batches, labels_and_ids, training_batches
-from training.runs import session
+from training.runs.resolve import resolve
 from training.runs.workbench import Workbench
 
 pytestmark = pytest.mark.slow
@@ -105,13 +105,13 @@ def test_facts_of_the_records_are_filled_in(info):
     bare = dataclasses.replace(
         config, label_names=(), task="multilabel", modality="ct", input_size=256
     )
-    assert session.with_facts_of_records(bare) == config
-    assert session.with_facts_of_records(config) == config
+    assert resolve(bare) == config
+    assert resolve(config) == config
     with pytest.raises(
         UserError,
         match=f"{MAMMOGRAM_PX} pixels high in .*; received 512. Make records of",
     ):
-        session.with_facts_of_records(dataclasses.replace(config, input_size=512))
+        resolve(dataclasses.replace(config, input_size=512))
 
 
 @pytest.mark.parametrize(

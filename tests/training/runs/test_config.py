@@ -111,10 +111,6 @@ def test_settings_of_the_model_are_set_one_by_one():
         ("eta=-1", "eta of at least 0, received -1.0"),
         ("accumulation_steps=0", "accumulation_steps of at least 1, received 0"),
         ("task_weights=1", "expected task_weights to be a tuple"),
-        (
-            "augmentation=medium",
-            "none, soft, hard, dtvit, flips_noise, crop, received 'medium'",
-        ),
         ("feature_records=always", "feature_records to be one of auto, never"),
         ("epochs=0", "epochs of at least 1, received 0"),
         ("batch_size=-1", "batch_size of at least 1, received -1"),

@@ -19,7 +19,7 @@ from training.input.pipeline import evaluation_batches, labels_and_ids
 from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
-from training.runs.resolve import only_what_applies
+from training.runs.resolve import resolve
 from training.runs.workbench import Workbench
 
 CLASS_NAMES = HEMORRHAGE_AND_LOCATION.label_names
@@ -51,7 +51,7 @@ def config(phantom_info):
         augmentation="dtvit",
         seed=3,
     )
-    return only_what_applies(session.with_facts_of_records(bare))
+    return resolve(bare)
 
 
 @pytest.fixture(scope="module")
@@ -341,4 +341,4 @@ def test_records_without_locations_are_a_mistake_of_the_user(config, noise_info)
     with pytest.raises(
         UserError, match="labels .any. and .location., from which hemorrhage and"
     ):
-        session.with_facts_of_records(other)
+        resolve(other)

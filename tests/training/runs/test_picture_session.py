@@ -18,6 +18,7 @@ from training.input.pipeline import evaluation_batches, image_source, labels_and
 from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
+from training.runs.resolve import resolve
 from training.runs.workbench import Workbench
 from training.statistics.exclusive_classes import single_label_metrics
 
@@ -53,7 +54,7 @@ def train_new(run_dir, config, **values):
 
 def test_what_the_records_decide_is_filled_in(config):
     bare = dataclasses.replace(config, label_names=(), task="multilabel", modality="ct")
-    assert session.with_facts_of_records(bare) == config
+    assert resolve(bare) == config
 
 
 def test_rows_have_the_scores_of_exclusive_labels(trained):

@@ -47,7 +47,12 @@ SCOPEFORMER = Config(model="scopeformer", dataset="rsna_ich", records="records")
             "stores no features",
         ),
         (
-            SCOPEFORMER,
+            HIFUSE,
+            ["augmentation=soft"],
+            "one of none, crop for images of modality 'photograph', received 'soft'",
+        ),
+        (
+            dataclasses.replace(HIFUSE, model="imagenet_backbone"),
             ["feature_copies=2", "augmentation=crop"],
             "augmentation='crop' is drawn anew in every epoch",
         ),

@@ -17,6 +17,7 @@ from training.input.pipeline import evaluation_batches, image_source, labels_and
 from training.predict import __main__ as predict
 from training.runs import session, summary
 from training.runs.config import Config
+from training.runs.resolve import resolve
 from training.runs.workbench import Workbench
 from training.statistics.several_labels import multilabel_metrics
 
@@ -370,11 +371,8 @@ def test_records_of_another_data_set_are_refused(config):
         UserError,
         match="expected records of rsna_ich in .*, found those of phantom_head_ct",
     ):
-        session.with_facts_of_records(dataclasses.replace(config, dataset="rsna_ich"))
-    assert (
-        session.with_facts_of_records(dataclasses.replace(config, label_names=()))
-        == config
-    )
+        resolve(dataclasses.replace(config, dataset="rsna_ich"))
+    assert resolve(dataclasses.replace(config, label_names=())) == config
 
 
 def test_label_weights_have_to_fit_the_records(config, tmp_path):

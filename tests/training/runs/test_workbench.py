@@ -1,5 +1,7 @@
 """Which part of the network trains, on what, and in which precision."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from small_records import (
@@ -12,6 +14,7 @@ from small_records import (
 
 from keras_medformers.models.backbones import build_backbone
 from keras_medformers.support.errors import UserError
+from training.runs.resolve import resolve
 from training.runs.workbench import Workbench
 
 pytestmark = pytest.mark.slow
@@ -44,7 +47,7 @@ def test_trains_on_features_where_the_backbones_always_give_the_same(
             "one of none, soft, hard, dtvit for .* 'ct', received 'crop'",
         ),
         (
-            {"model": "hifuse_tiny"},
+            {"model": "hifuse_tiny", "model_config": {}},
             "model 'hifuse_tiny' is not for images of modality 'ct'",
         ),
         (
@@ -59,10 +62,15 @@ def test_settings_that_do_not_fit_the_records(noise_info, values, message):
 
 
 def test_random_crops_are_not_stored(picture_info):
-    with pytest.raises(
-        UserError, match="expected feature_copies=0 .* received feature_copies=2"
-    ):
-        Workbench(small_picture_config(picture_info, feature_copies=2))
+    config = small_picture_config(
+        picture_info,
+        model="imagenet_backbone",
+        model_config={"backbone": SMALL_BACKBONE},
+        feature_copies=2,
+    )
+    assert config.feature_copies is None
+    with pytest.raises(UserError, match="no feature_copies, .* anew in every epoch"):
+        resolve(dataclasses.replace(config, feature_copies=2), {"feature_copies"})
 
 
 def trained_paths(model):
