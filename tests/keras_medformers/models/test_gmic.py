@@ -1,7 +1,6 @@
 """GMIC and Def-GMIC: structure, counts, files, training, and the preprocessing they share with HCT."""
 
 import math
-import re
 
 import keras
 import numpy as np
@@ -39,21 +38,6 @@ def test_full_size_counts_and_shapes(name, parameters):
     assert model.input_shape == (None, 3328, 2560, 1)
     assert model.get_layer("feature_map").output.shape == (None, 26, 20, 256)
     assert model.output_shape == (None, 2)
-
-
-@pytest.mark.parametrize("name", ["gmic", "def_gmic"])
-def test_no_layer_or_weight_has_an_automatic_name(name):
-    model = build(name)
-    classes = "dense|conv2d|re_lu|add|zero_padding2d|unbiased_batch_normalization|deformable_conv2d"
-    automatic = re.compile(rf"(^|.*/)({classes})(_\d+)?(/.*|$)")
-
-    paths = [weight.path for weight in model.weights]
-    assert [
-        name
-        for name in [layer.name for layer in model.layers] + paths
-        if automatic.match(name)
-    ] == []
-    assert len(set(paths)) == len(paths)
 
 
 def test_five_convolutional_stages_of_hct_are_gmic():

@@ -1,7 +1,6 @@
 """HCT's three attentions: structure, counts, any size, files, training."""
 
 import math
-import re
 
 import keras
 import numpy as np
@@ -52,26 +51,6 @@ def test_stages_after_the_convolutional_ones_attend(num_conv_stages):
     assert {layer.num_heads for layer in attention} <= {8}
     assert {layer.dropout_rate for layer in attention} <= {0.1}
     assert model(IMAGES).shape == (2, 2)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_layer_or_weight_has_an_automatic_name(name):
-    model = build(name)
-    classes = (
-        "dense|conv2d|re_lu|add|zero_padding2d|max_pooling2d|global_average_pooling2d|functional|"
-        "unbiased_batch_normalization|performer_attention|nystrom_attention|depthwise_conv2d|dropout"
-    )
-    automatic = re.compile(rf"(^|.*/)({classes})(_\d+)?(/.*|$)")
-
-    paths = [weight.path for weight in model.weights]
-    assert [
-        name
-        for name in [layer.name for layer in model.layers] + paths
-        if automatic.match(name)
-    ] == []
-    assert len(set(paths)) == len(paths)
-    assert {"stem_conv/kernel", "conv_stage_2_block_1_norm1/gamma"} <= set(paths)
-    assert "ac_stage_0_block_0_attn/proj/kernel" in paths
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -193,15 +193,6 @@ def test_initial_values_are_those_of_timm():
     assert 0 < np.abs(weights["patch_embed/bias"]).max() <= bound
 
 
-def test_round_trip_through_a_file(tmp_path):
-    model = build()
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-
-    np.testing.assert_array_equal(loaded(IMAGES), model(IMAGES))
-
-
 @pytest.mark.parametrize("ending", ["keras", "weights.h5"])
 def test_weights_of_another_input_size_load(tmp_path, ending):
     square = build(input_shape=(32, 32, 3))
