@@ -158,6 +158,7 @@ def crossing(rows: Sequence[Mapping], layer: str) -> float | None:
         return None
     if not behind:
         return float(both[0])
+
     last = behind[-1]
     share = leads[last] / (leads[last] - leads[last + 1])
     return float(both[last] * (both[last + 1] / both[last]) ** share)

@@ -111,11 +111,13 @@ def table(rows: Sequence[dict], growth: dict) -> str:
             f"{row['width']:6} {row['form']:12} {row['parameters']:12,} {row['map_elements']:13,} "
             f"{row['milliseconds']:9.1f} {row['memory_mib']:7.0f} {ratio:7.2f}"
         )
+
     for form, exponents in growth.items():
         lines.append(
             f"{'growth':>6} {form:12} {exponents['parameters']:12.2f} {exponents['map_elements']:13.2f} "
             f"{exponents['milliseconds']:9.2f} {exponents['memory_mib']:7.2f}"
         )
+
     return "\n".join(lines) + "\n"
 
 

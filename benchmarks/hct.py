@@ -90,6 +90,7 @@ def measure(
                 "original_memory_mib": _memory_mib(theirs, what) if theirs else None,
             }
         )
+
     return rows
 
 

@@ -90,6 +90,7 @@ def measure(
                     "original_memory_mib": original_memory_mib,
                 }
             )
+
     return rows
 
 

@@ -107,6 +107,7 @@ def measure(
             dataset, data_dir, workers, len(paths)
         ),
     }
+
     return {
         "slices_per_second": medians(rows, rounds),
         "bytes_per_record": {

@@ -31,6 +31,7 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
         default=FEWEST_ROUNDS,
         help="times that each row is run, warm",
     )
+
     return parser
 
 

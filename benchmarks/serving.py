@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--batches is {list(arguments.batches)}, expected at least 1 each"
         )
+
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         result = measure(
             arguments.model,
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.rounds,
             Path(folder),
         )
+
     write_result(arguments.output, result)
     sys.stdout.write(table(result["rows"], arguments.batches))
 
@@ -91,6 +93,7 @@ def measure(
         1
     ) as pool:  # whose memory is free again afterwards
         folders, pixels = pool.apply(_export, (model, variants, folder))
+
     rows = _take_turns(folders, model, pixels, batches, rounds)
     return {
         "model": model,
@@ -110,6 +113,7 @@ def table(rows: Sequence[Mapping], batches: Sequence[int]) -> str:
         + "".join(f"{title:>28}" for title in titles)
         + f"{'cold start, s':>15}{'MiB':>8}"
     ]
+
     for row in rows:
         figures = [
             f"{1000 * row['seconds'][batch]:.1f} ({batch / row['seconds'][batch]:.1f})"
@@ -129,6 +133,7 @@ def table(rows: Sequence[Mapping], batches: Sequence[int]) -> str:
                 lines.append(
                     f"  / {other:10}" + "".join(f"{ratio:28.2f}" for ratio in ratios)
                 )
+
     return "\n".join(lines) + "\n"
 
 
@@ -201,6 +206,7 @@ def _take_turns(folders, model, pixels, batches, rounds):
                 images = np.repeat(pixels, batch, axis=0)
                 side.seconds(images)  # warm
                 seconds[name][batch] += [side.seconds(images) for _ in range(CALLS)]
+
     return [
         {
             "side": name,

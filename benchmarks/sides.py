@@ -79,10 +79,12 @@ def _answering(make, arguments):
             return peak_mib()
         if request == "result":
             return side[what]()
+
         if what not in warm:
             for _ in range(WARM_UPS):
                 side[what]()
             warm.add(what)
+
         started_s = time.perf_counter()
         side[what]()
         return 1000 * (time.perf_counter() - started_s)

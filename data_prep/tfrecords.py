@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--max-reject-share is {arguments.max_reject_share}, expected a number from 0 to 1"
         )
+
     build(
         config,
         data_dir=arguments.data_dir or default_data_dir(dataset),
@@ -138,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--overwrite", action="store_true", help="discard the records that are there")
     _add_flags_of_modalities(parser)
+
     return parser
 
 

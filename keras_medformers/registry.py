@@ -253,6 +253,7 @@ def create_model(
         settings = _with_pretrained_backbones(entry, settings)
     elif weights is not None:
         weights = _weights_file(weights)
+
     num_classes = entry.num_classes if num_classes is None else num_classes
     model = entry.builder(
         num_classes=num_classes,
@@ -264,6 +265,7 @@ def create_model(
     _check_layers(entry, "head", entry.layers.heads(num_classes), model)
     if isinstance(weights, Path):
         model.load_weights(weights)
+
     return model
 
 
@@ -292,6 +294,7 @@ def preprocessor(name, image_size=None, modality=None):
             f"Expected modality of model {entry.name!r} to be "
             f"{' or '.join(map(repr, entry.modalities))}. Received: modality={modality!r}"
         )
+
     height, width = entry.input_shape[:2]
     layer = entry.preprocessors[modality](
         image_size=image_size or (height if height == width else None)
@@ -310,6 +313,7 @@ def _check_registration(entry, modalities):
             "`preprocessor` to be a function, or functions by modality",
             f"modality={modalities}, preprocessor for {tuple(entry.preprocessors)}",
         )
+
     if not isinstance(entry.layers, ModelLayers):
         refuse("`layers` to be a ModelLayers", f"layers={entry.layers!r}")
     if isinstance(entry.num_classes, Mapping) != ("{task}" in entry.layers.head):
@@ -317,10 +321,12 @@ def _check_registration(entry, modalities):
             "`{task}` in the name of the head if and only if num_classes are by task",
             f"head={entry.layers.head!r}, num_classes={entry.num_classes}",
         )
+
     needed = [*_COMMON_ARGUMENTS, *entry.variant]
     if entry.freezing:
         needed += [entry.freezing, "backbone_weights"]
         needed += [] if "backbone" in parameters else ["backbones"]
+
     needed.remove("weights")  # the registry's own
     lacking = [argument for argument in needed if argument not in parameters]
     if lacking:

@@ -74,6 +74,7 @@ def serve_commands(version):
         f"--model_name={name}",
         f"--model_base_path={folder}",
     ]
+
     return [
         f"Serve it with:   {shlex.join(docker)}",
         f"without Docker:  {shlex.join(server)}",

@@ -34,6 +34,7 @@ def main(argv=None):
         raise UserError(
             f"the run in {arguments.run} trains on images: nothing to store"
         )
+
     logger.info("Feature records are in %s", bench.feature_store().folder)
 
 

@@ -34,7 +34,7 @@ from data_prep.records.split_rules import PUBLISHED
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SPLITS_NAME = "Data-split"
 IMAGES_NAME = "Images-processed"
@@ -49,7 +49,7 @@ def list_images(data_dir: Path) -> Listing:
     """Matches the split lists with the files on disk.
 
     Raises:
-        UserError: A list or a folder is missing, empty or not text.
+        UserError: If a list or a folder is missing, empty or not text.
     """
     lists, images, rejects, names_and_sizes = [], [], [], []
     for label, label_name in enumerate(COVID_LABELS):
@@ -73,6 +73,7 @@ def list_images(data_dir: Path) -> Listing:
         images += [
             (f"{folder}/{name}", label, split) for name, split in split_of.items()
         ]
+
     images.sort()
     files = [file for file, _, _ in images]
     # The same name wherever the image folders lie.
@@ -104,13 +105,13 @@ def match(
         Index of the split by file name; and the names set aside, name to reason.
 
     Raises:
-        UserError: A list is missing, empty or not text.
+        UserError: If a list is missing, empty or not text.
     """
     listed: dict[str, set[int]] = {}
     for split, path in enumerate(list_paths):
         names = read_names(path, sizes)
         if len(set(names)) < len(names):
-            log.info(
+            logger.info(
                 "%s: %d repeated names dropped", path.name, len(names) - len(set(names))
             )
         for name in names:
@@ -133,7 +134,7 @@ def match(
         else:
             reasons[name] = f"listed in {list_paths[min(splits)].name}, file is missing"
     if other_suffix:
-        log.info("%d listed names have another suffix on disk", other_suffix)
+        logger.info("%d listed names have another suffix on disk", other_suffix)
     left_over = {
         file for files in unlisted.values() for file in files
     } - split_of.keys()
@@ -146,7 +147,7 @@ def read_names(path: Path, sizes: dict[str, int]) -> list[str]:
     """Reads a list of names; spaces around a name are dropped unless a file has them, too.
 
     Raises:
-        UserError: The list is missing, empty or not text.
+        UserError: If the list is missing, empty or not text.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")

@@ -42,7 +42,7 @@ from data_prep.records.balance import LOCATION, TRAIN
 from data_prep.records.split_rules import PAPER_BY_SLICE, PATIENT
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NORMAL = "normal"
 CLASSES = (NORMAL, *LOCATION_LABELS)
@@ -61,8 +61,8 @@ def list_slices(data_dir: Path) -> Listing:
     """Lists the files in the patients' folders.
 
     Raises:
-        UserError: A class folder is missing, there twice or without a file in a patient's folder; or a name
-            is not UTF-8.
+        UserError: If a class folder is missing, there twice or without a file in a
+            patient's folder; or a name is not UTF-8.
     """
     folders = _class_folders(data_dir)
     files, classes, rejects, names_and_sizes = [], [], [], []
@@ -78,6 +78,7 @@ def list_slices(data_dir: Path) -> Listing:
             )
         files += of_class
         classes += [label] * len(of_class)
+
     classes = np.array(classes)
     return Listing(
         root=data_dir,
@@ -130,6 +131,7 @@ def settle_headers(
     for index, header in headers.items():
         classes_of[header.patient_id].add(folders[index][0].lower())
         sizes_of[header[:3]].add((header.width, header.height))
+
     reasons = {}
     for index, header in headers.items():
         classes, sizes = classes_of[header.patient_id], sizes_of[header[:3]]
@@ -142,6 +144,7 @@ def settle_headers(
                 f"{width} x {height}" for width, height in sorted(sizes)
             )
             reasons[index] = f"its series has slices of several sizes: {named} pixels"
+
     return headers, reasons
 
 
@@ -153,6 +156,7 @@ def _class_folders(data_dir: Path) -> dict[str, str]:
             found[path.name.lower()].append(path.name)
         if path.name.lower() not in CLASSES:
             other.append(path.name)
+
     for name in CLASSES:
         if len(found[name]) != 1:
             what = (
@@ -161,10 +165,12 @@ def _class_folders(data_dir: Path) -> dict[str, str]:
                 else f"no folder {name}"
             )
             raise UserError(f"{data_dir} has {what}; {WHERE_FROM}")
+
     if other:
-        log.warning(
+        logger.warning(
             "%s: passed over %s, which is no class folder.", data_dir, ", ".join(other)
         )
+
     return {name: found[name][0] for name in CLASSES}
 
 

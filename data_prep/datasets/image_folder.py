@@ -30,7 +30,7 @@ from data_prep.records.split_rules import BY_FOLDER, OPEN
 from data_prep.records.splits import SPLITS
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SPLIT_FOLDERS = {
     "train": OPEN,
@@ -61,8 +61,9 @@ def list_images(data_dir: Path) -> Listing:
     """Lists the pictures in the class folders.
 
     Raises:
-        UserError: There are fewer than two classes, a class without pictures, a class of another split that
-            `train/` does not have, or two folders of one split.
+        UserError: If there are fewer than two classes, a class without pictures, a
+            class of another split that `train/` does not have, or two folders of one
+            split.
     """
     split_of_folder = split_folders(data_dir)
     label_names = classes(data_dir, list(split_of_folder))
@@ -79,6 +80,7 @@ def list_images(data_dir: Path) -> Listing:
         raise UserError(
             f"class {min(empty)} of {data_dir} has no picture to train on; {WHERE_FROM}"
         )
+
     index_of = {name: index for index, name in enumerate(label_names)}
     files = [picture.file for picture in pictures]
     return Listing(
@@ -104,13 +106,14 @@ def split_folders(data_dir: Path) -> dict[str, int]:
         By folder below the data folder ("" or a name with a slash behind it), the split of its pictures.
 
     Raises:
-        UserError: There are two folders of one split.
+        UserError: If there are two folders of one split.
     """
     if not folders_in(data_dir / "train"):
         return {"": OPEN}
+
     other = [name for name in folders_in(data_dir) if name not in SPLIT_FOLDERS]
     if other:
-        log.warning("%s: passed over %s beside train.", data_dir, ", ".join(other))
+        logger.warning("%s: passed over %s beside train.", data_dir, ", ".join(other))
     found = {}
     for name, split in SPLIT_FOLDERS.items():
         if folders_in(data_dir / name):
@@ -120,9 +123,10 @@ def split_folders(data_dir: Path) -> dict[str, int]:
                 )
             found[f"{name}/"] = split
         elif (data_dir / name).is_dir():
-            log.warning(
+            logger.warning(
                 "%s has no class folders: its split is cut from train.", data_dir / name
             )
+
     return found
 
 
@@ -134,7 +138,7 @@ def classes(data_dir: Path, folders: list[str]) -> tuple[str, ...]:
         folders: The folders of class folders below it, that of training first.
 
     Raises:
-        UserError: There are fewer than two, or a folder has one that the first does not have.
+        UserError: If there are fewer than two, or a folder has one that the first does not have.
     """
     train, *others = folders
     names = folders_in(data_dir / train)
@@ -142,6 +146,7 @@ def classes(data_dir: Path, folders: list[str]) -> tuple[str, ...]:
         raise UserError(
             f"{data_dir / train} has {len(names)} classes, expected 2 or more; {WHERE_FROM}"
         )
+
     for folder in others:
         unknown = set(folders_in(data_dir / folder)) - set(names)
         if unknown:
@@ -149,6 +154,7 @@ def classes(data_dir: Path, folders: list[str]) -> tuple[str, ...]:
                 f"{data_dir / folder} has the class {min(unknown)}, which {data_dir / train} has not; "
                 "add it there or remove it"
             )
+
     return tuple(names)
 
 

@@ -54,7 +54,7 @@ def list_images(data_dir: Path) -> Listing:
     """Matches labels and lesions with the files on disk.
 
     Raises:
-        UserError: A list or the folder is missing, empty or malformed.
+        UserError: If a list or the folder is missing, empty or malformed.
     """
     labels_path = _list_path(data_dir, LABELS_NAME)
     lesions_path = _list_path(data_dir, LESIONS_NAME)
@@ -107,7 +107,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         name to reason.
 
     Raises:
-        UserError: The file is missing or not a list of this form.
+        UserError: If the file is missing or not a list of this form.
     """
     table = read_csv(path, LABEL_COLUMNS, WHERE_FROM)
     for label in SKIN_LESION_LABELS:
@@ -117,6 +117,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
             raise UserError(
                 f"{path} line {row + 2}: {label} is {table[label][row]}, expected 1.0 or 0.0"
             )
+
     table, contradicting = without_repeats(table, path.name)
     rejected = dict.fromkeys(contradicting, f"{path.name} gives it different labels")
     table = table.set_index("image").astype(np.int8)
@@ -133,7 +134,7 @@ def read_lesions(path: Path) -> tuple[dict[str, str], set[str]]:
         Name of the lesion by image; and the images to which the list gives several.
 
     Raises:
-        UserError: The file is missing or not a list of this form.
+        UserError: If the file is missing or not a list of this form.
     """
     table = read_csv(path, LESION_COLUMNS, WHERE_FROM).dropna()
     table, contradicting = without_repeats(table, path.name)

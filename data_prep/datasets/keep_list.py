@@ -35,12 +35,14 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         raise UserError(
             f"--keep-list {path} cannot be read as a list of files: {error}"
         ) from error
+
     names = {line.strip().replace("\\", "/") for line in lines}
     names = {name for name in names if name and not name.startswith("#")}
     if not names:
         raise UserError(
             f"--keep-list {path} names no file; give one path below {listing.root} per line"
         )
+
     rejected = {reject.file for reject in listing.rejects}
     absent = sorted(names - set(listing.files) - rejected)
     if absent:
@@ -48,6 +50,7 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
             f"--keep-list {path} names {len(absent)} files that are not among the slices in {listing.root}, "
             f"first {', '.join(absent[:NAMES_SHOWN])}; expected paths such as {_example(listing)}"
         )
+
     kept = [index for index, file in enumerate(listing.files) if file in names]
     splits = listing.published_splits
     logger.info("%s: %d of %d images are used.", path, len(kept), len(listing.files))

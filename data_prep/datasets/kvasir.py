@@ -31,7 +31,7 @@ from data_prep.modalities.photograph.records import READER
 from data_prep.records.split_rules import TWO_FOLD
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FOLDER_NAMES = ("kvasir-dataset", "kvasir-dataset-v2")
 WHERE_FROM = (
@@ -44,22 +44,25 @@ def list_images(data_dir: Path) -> Listing:
     """Lists the pictures in the class folders.
 
     Raises:
-        UserError: A class folder is missing or empty, or there are two versions of the data set.
+        UserError: If a class folder is missing or empty, or there are two versions of the data set.
     """
     prefix = _version_folder(data_dir)
     root = data_dir / prefix
     missing = [name for name in KVASIR_LABELS if not (root / name).is_dir()]
     if missing:
         raise UserError(f"{root} has no folder {', '.join(missing)}; {WHERE_FROM}")
+
     other = sorted(
         path.name
         for path in root.iterdir()
         if path.is_dir() and path.name not in KVASIR_LABELS
     )
+
     if other:
-        log.warning(
+        logger.warning(
             "%s: passed over %s, which is no class of Kvasir.", root, ", ".join(other)
         )
+
     source_ids, labels, sizes = [], [], {}
     for label, name in enumerate(KVASIR_LABELS):
         of_class = picture_sizes(root / name)
@@ -68,6 +71,7 @@ def list_images(data_dir: Path) -> Listing:
         sizes |= {f"{name}/{file}": size for file, size in of_class.items()}
         source_ids += [f"{name}/{file}" for file in sorted(of_class)]
         labels += [label] * len(of_class)
+
     return Listing(
         root=data_dir,
         files=[f"{prefix}{source_id}" for source_id in source_ids],

@@ -10,7 +10,7 @@ import pandas as pd
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import PARTIAL
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -41,7 +41,7 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         where_from: What errors say of where it comes from.
 
     Raises:
-        UserError: The file is missing, is no CSV, lacks a column or has no row.
+        UserError: If the file is missing, is no CSV, lacks a column or has no row.
     """
     try:
         table = pd.read_csv(path, skipinitialspace=True)
@@ -51,6 +51,7 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
+
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise UserError(
@@ -59,6 +60,7 @@ def read_csv(path: Path, columns: list[str], where_from: str = "") -> pd.DataFra
         )
     if table.empty:
         raise UserError(f"{path} has no row")
+
     names = table[columns[0]].astype(str).str.strip()
     return table[columns].assign(**{columns[0]: names})
 
@@ -76,7 +78,7 @@ def without_repeats(table: pd.DataFrame, source: str) -> tuple[pd.DataFrame, lis
     name = table.columns[0]
     distinct = table.drop_duplicates()
     if len(distinct) < len(table):
-        log.info("%s: %d repeated rows dropped", source, len(table) - len(distinct))
+        logger.info("%s: %d repeated rows dropped", source, len(table) - len(distinct))
     contradicting = distinct.duplicated(name, keep=False)
     return distinct[~contradicting], list(distinct.loc[contradicting, name].unique())
 
@@ -91,7 +93,7 @@ def picture_sizes(
         suffixes: Ends of their names, in small letters.
 
     Raises:
-        UserError: The folder cannot be read, or a name in it is not UTF-8.
+        UserError: If the folder cannot be read, or a name in it is not UTF-8.
     """
     sizes = {}
     try:
@@ -116,7 +118,7 @@ def folders_in(folder: Path) -> list[str]:
     There are none where there is no such folder.
 
     Raises:
-        UserError: A name is not UTF-8.
+        UserError: If a name is not UTF-8.
     """
     if not folder.is_dir():
         return []

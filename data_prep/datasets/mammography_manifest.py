@@ -98,10 +98,12 @@ def list_mammograms(data_dir: Path) -> Listing:
         except _BadRows as error:
             rejects.append(Reject(file, str(error)))
             del images[file]
+
     if not images:
         raise UserError(
             f"{path} names no usable image; the first, {rejects[0].file}, {rejects[0].reason}"
         )
+
     _refuse_divided_patients(path, images)
     of_images = list(images.values())
     largest = [one.largest_finding() for one in of_images]
@@ -161,6 +163,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
+
     table.columns = [str(column).strip() for column in table.columns]
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
@@ -170,9 +173,11 @@ def _read_table(path: Path) -> pd.DataFrame:
         )
     if table.empty:
         raise UserError(f"{path} has no row")
+
     for column in OPTIONAL_COLUMNS:
         if column not in table.columns:
             table[column] = ""
+
     table = table[[*COLUMNS, *OPTIONAL_COLUMNS]].apply(
         lambda column: column.str.strip()
     )
@@ -181,6 +186,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path} line {nameless.idxmax() + 2}: file is empty; name the image's file"
         )
+
     return table
 
 
@@ -197,10 +203,12 @@ def _image(rows: pd.DataFrame) -> ManifestImage:
             raise _BadRows(
                 f"its rows contradict each other in the column {column}{named}"
             )
+
     first = rows.iloc[0]
     for column in ("patient", "exam"):
         if not first[column]:
             raise _BadRows(f"its {column} is empty")
+
     label = _one_of("label", first["label"], MAMMOGRAM_LABELS)
     findings = [_finding(row, label) for row in rows.to_dict("records")]
     findings = tuple(one for one in findings if one)
@@ -208,6 +216,7 @@ def _image(rows: pd.DataFrame) -> ManifestImage:
         raise _BadRows(
             f"its label is {NON_MALIGNANT}, and a finding_label is {MALIGNANT}"
         )
+
     return ManifestImage(
         label,
         first["patient"],

@@ -16,7 +16,7 @@ from data_prep.modalities.head_ct.treatment.treatment import MASK
 from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.records.balance import TRAIN
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ILL = 0.85
 SIZE_PX = 128
@@ -36,7 +36,7 @@ CONFIG = phantom_head_ct.PhantomConfig(
 def prepare(data_dir: Path) -> None:
     """Makes the phantoms, unless a complete set is there."""
     if not (data_dir / all_bleedings.COMPLETE_NAME).is_file():
-        log.info("No complete phantom set in %s: making one.", data_dir)
+        logger.info("No complete phantom set in %s: making one.", data_dir)
         phantom_head_ct.make(data_dir, CONFIG)
 
 
@@ -44,7 +44,7 @@ def list_slices(data_dir: Path) -> Listing:
     """Lists slices with the label of hemorrhages and the location.
 
     Raises:
-        UserError: A list or the folder is missing, empty or malformed.
+        UserError: If a list or the folder is missing, empty or malformed.
     """
     listing = all_bleedings.list_slices(data_dir)
     columns = [HEMORRHAGE_LABELS.index(name) for name in ICH_LABELS]

@@ -15,7 +15,7 @@ from data_prep.phantoms import mammography as phantom_mammography
 from data_prep.phantoms.folder import DONE_FILE
 from keras_medformers.support.errors import UserError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 IMAGE_SIZE_PX = 416
 CONFIG = phantom_mammography.PhantomMammographyConfig(finding_scale=2.0)
@@ -24,7 +24,7 @@ CONFIG = phantom_mammography.PhantomMammographyConfig(finding_scale=2.0)
 def prepare(data_dir: Path) -> None:
     """Makes the phantoms, with large findings, unless a complete set is there."""
     if not (data_dir / DONE_FILE).is_file():
-        log.info("No complete phantom set in %s: making one.", data_dir)
+        logger.info("No complete phantom set in %s: making one.", data_dir)
         phantom_mammography.make(data_dir, CONFIG)
 
 

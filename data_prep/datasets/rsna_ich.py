@@ -33,7 +33,7 @@ from data_prep.labels import HEMORRHAGE_LABELS
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import PARTIAL
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CSV_NAME = "stage_2_train.csv"
 FOLDER_NAMES = ("stage_2_train", "stage_2_train_images")
@@ -49,7 +49,7 @@ def list_slices(data_dir: Path) -> Listing:
     """Matches the label list with the files on disk.
 
     Raises:
-        UserError: The list or the folder is missing, empty or malformed.
+        UserError: If the list or the folder is missing, empty or malformed.
     """
     csv_path = data_dir / CSV_NAME
     labels, rejected = read_labels(csv_path)
@@ -99,7 +99,7 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         slices set aside, id to reason.
 
     Raises:
-        UserError: The file is missing or not a list of this form.
+        UserError: If the file is missing or not a list of this form.
     """
     table = read_csv(csv_path, ["ID", "Label"], WHERE_FROM)
     parts = table["ID"].str.rpartition("_")
@@ -123,7 +123,7 @@ def read_labels(csv_path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     rows = len(table)
     table = table.drop_duplicates()
     if rows > len(table):
-        log.info("%s: %d repeated rows dropped", csv_path.name, rows - len(table))
+        logger.info("%s: %d repeated rows dropped", csv_path.name, rows - len(table))
     rejected = {}
     contradicting = table.duplicated(["slice", "label"], keep=False)
     for source_id in table.loc[contradicting, "slice"].unique():

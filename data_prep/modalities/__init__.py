@@ -24,7 +24,7 @@ def get_reader(modality: str) -> Reader:
     """The reader of a modality's files.
 
     Raises:
-        UserError: There is none for a modality of that name.
+        UserError: If there is none for a modality of that name.
     """
     readers = {one.modality.name: one for one in list_readers()}
     if modality not in readers:

@@ -63,6 +63,7 @@ class DicomFile:
             "specific_tags": list(keywords),
             "stop_before_pixels": stop_before_pixels,
         }
+
         try:
             try:
                 self.dataset = pydicom.dcmread(path, **options)
@@ -78,10 +79,12 @@ class DicomFile:
                 f"is not DICOM, or is damaged ({type(failure).__name__} while parsing)",
                 failure,
             )
+
         if "Rows" not in self.dataset or "Columns" not in self.dataset:
             self.refuse(
                 "is not a DICOM image: Rows (0028,0010) and Columns (0028,0011) are missing"
             )
+
         if "TransferSyntaxUID" not in self.dataset.file_meta:
             self.dataset.file_meta.TransferSyntaxUID = _native_syntax(
                 *self.dataset.original_encoding

@@ -138,6 +138,7 @@ def presentation_level(stored: np.ndarray, file: DicomFile) -> np.ndarray:
             f"be applied: {detail}",
             error,
         )
+
     level = (shown.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return 1 - level if dataset.PhotometricInterpretation == "MONOCHROME1" else level
 

@@ -66,12 +66,14 @@ class PhantomFolder:
         path = self.path
         if path.exists() and not path.is_dir():
             raise UserError(f"--output must be a folder. Received a file: {path}")
+
         held = self._held_identity()
         if held is None and path.exists() and any(path.iterdir()):
             raise UserError(
                 f"--output must be a new or empty folder, or hold a phantom set. {path} holds other files; "
                 "name another folder"
             )
+
         if held is not None and held != self.identity:
             if not overwrite:
                 raise UserError(
@@ -79,9 +81,11 @@ class PhantomFolder:
                     "give --overwrite to replace it, or name another folder"
                 )
             self._remove_set()
+
         if (path / DONE_FILE).exists():
             logger.info("%s is there already, made with the same settings", path)
             return json.loads((path / DONE_FILE).read_text())
+
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / UNFINISHED_FILE, self.identity, indent=None)
         return None

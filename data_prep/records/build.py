@@ -23,7 +23,7 @@ from data_prep.records.writer import ShardResult
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_csv, write_text
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PACKAGE = "keras_medformers"
 REASONS_SHOWN = 5
@@ -55,9 +55,10 @@ def build(
         The description of the records.
 
     Raises:
-        UserError: The settings do not fit the data set; the data are not there or not of the expected form;
-            no image can be read; the folder holds other records; or more than `max_reject_share` was set
-            aside, in which case everything is nevertheless written.
+        UserError: If the settings do not fit the data set; the data are not there or
+            not of the expected form; no image can be read; the folder holds other
+            records; or more than `max_reject_share` was set aside, in which case
+            everything is nevertheless written.
     """
     dataset = get_dataset(config.dataset)
     config, rule = resolve(config, dataset)
@@ -72,7 +73,7 @@ def build(
         writer.clear(records_dir, also=(schema.INFO_NAME, schema.REJECTS_NAME))
     info = _finished(config, listing, records_dir)
     if info is not None:
-        log.info("%s: records are finished, nothing to do.", records_dir)
+        logger.info("%s: records are finished, nothing to do.", records_dir)
         _check_rejects(info, max_reject_share, nouns)
         return info
 
@@ -83,7 +84,9 @@ def build(
         "schema_version": schema.SCHEMA_VERSION,
     }
     writer.start_or_resume(records_dir, identity)
-    log.info("%s: %d %s, %d processes.", data_dir, len(listing.files), nouns, workers)
+    logger.info(
+        "%s: %d %s, %d processes.", data_dir, len(listing.files), nouns, workers
+    )
     with Workers(workers) as pool:
         plan = make_plan(
             listing,
@@ -126,10 +129,11 @@ def _finished(
     """The finished records of this very build, None if there are none.
 
     Raises:
-        UserError: There are finished records of another build.
+        UserError: If there are finished records of another build.
     """
     if not (records_dir / schema.INFO_NAME).is_file():
         return None
+
     info = DatasetInfo.load(records_dir)
     wanted = config.to_json_fields()
     differing = [
@@ -144,6 +148,7 @@ def _finished(
             f"{records_dir} holds records of another build: {', '.join(differing)} differ; "
             "give --overwrite to replace them, or another --records folder"
         )
+
     return info
 
 
@@ -180,6 +185,7 @@ def _describe(
                 if name not in listing.amounts
             },
         }
+
     height, width = dataset.reader.image_shape(config.settings)
     return DatasetInfo(
         records_dir=records_dir,
@@ -250,7 +256,7 @@ def _log_summary(
     nouns_of_records = reader.nouns_of_parts or nouns
     for split in SPLITS:
         counts = info.splits[split]
-        log.info(
+        logger.info(
             "%-10s %7d %s, %6d %ss; %s: %s",
             split,
             counts["records"],
@@ -261,14 +267,15 @@ def _log_summary(
             ", ".join(f"{label} {count}" for label, count in counts["labels"].items()),
         )
         if not counts["records"] and info.config["fractions"][SPLITS.index(split)]:
-            log.warning(
+            logger.warning(
                 "The %s split is empty: there are too few %ss.",
                 split,
                 reader.modality.group_noun,
             )
+
     for kind, words in reader.corrections.items():
-        log.info("%s: %d %s.", words, info.corrections[kind], nouns_of_records)
-    log.info(
+        logger.info("%s: %d %s.", words, info.corrections[kind], nouns_of_records)
+    logger.info(
         "Set aside: %d of %d %s. %s",
         info.rejects,
         info.listed,
@@ -276,7 +283,7 @@ def _log_summary(
         _top_reasons(rejects),
     )
     written = sum(info.count(split) for split in SPLITS)
-    log.info(
+    logger.info(
         "%d records, %.1f MB, in %s after %.1f s (%.0f %s per second).",
         written,
         sum((info.records_dir / name).stat().st_size for name in info.shards) / 1e6,

@@ -99,19 +99,23 @@ def make_plan(
         headers = {
             index: header for index, header in headers.items() if index not in reasons
         }
+
     kept = list(headers)
     if not kept:
         return Plan({}, rejects)
+
     images = _describe(listing, label_names, headers, pseudonymize)
     if config.balance == balance.BEFORE_SPLIT:
         times = balance.times_wanted(_locations(images))
         images, kept = _repeated(images, times), np.repeat(kept, times).tolist()
+
     # The location (or another extra label) is a label of each of its values to the splits.
     columns = [listing.labels[kept]]
     for name, values in listing.extra_labels.items():
         if name in listing.amounts:
             continue
         columns.append(values[kept, None] == np.arange(values.max() + 1))
+
     image_ids, group_ids = _names_for_splits(listing, images, kept)
     published = (
         None if listing.published_splits is None else listing.published_splits[kept]
@@ -130,10 +134,12 @@ def make_plan(
         image_ids, _ = _names_for_splits(
             listing, images, np.repeat(kept, times).tolist()
         )
+
     if parts:
         images, splits, image_ids = _in_parts(
             images, splits, image_ids, kept, parts(listing, config)
         )
+
     order = sorted(
         range(len(images)), key=lambda index: _order_key(config.seed, image_ids[index])
     )
@@ -146,6 +152,7 @@ def make_plan(
             by_shard[shard_name(name, shard, config.shards)] = [
                 images[index] for index in part
             ]
+
     return Plan(by_shard, rejects)
 
 
@@ -265,6 +272,7 @@ def _describe(
             index: Header(groups[index], studies[index], studies[index])
             for index in headers
         }
+
     known = functools.lru_cache(maxsize=100_000)(pseudonymize)
     # Equal labels are one object: with a thousand classes, those of each of a million images would not fit.
     of_values = {}
@@ -291,6 +299,7 @@ def _describe(
                 labels=of_values[values],
             )
         )
+
     return images
 
 

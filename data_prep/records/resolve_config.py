@@ -22,7 +22,8 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
         The settings, in which only what does not apply to the data set is None; and the split rule.
 
     Raises:
-        UserError: A setting does not apply to the data set, or has a value that it does not know.
+        UserError: If a setting does not apply to the data set, or has a value that it
+            does not know.
     """
     rule = _split_rule(config.split, dataset)
     if config.fractions is not None and not rule.fractions_apply:
@@ -36,6 +37,7 @@ def resolve(config: BuildConfig, dataset: Dataset) -> tuple[BuildConfig, SplitRu
             else "0: this split has no folds"
         )
         raise UserError(f"--fold is {config.fold}, expected {folds} ({dataset.name})")
+
     config = replace(
         config,
         fractions=config.fractions or dataset.fractions,
@@ -51,7 +53,7 @@ def with_settings_of_folder(
     """Fills in what depends on what is in the data folder.
 
     Raises:
-        UserError: The settings do not fit it.
+        UserError: If the settings do not fit it.
     """
     of_folder = dataset.settings_of_folder
     found = of_folder(data_dir) if of_folder else {}
@@ -101,6 +103,7 @@ def _settings(given: Mapping[str, Any], dataset: Dataset) -> Settings:
                 f"{of_flag[0][1].option} is for {listed(kinds)}; "
                 f"{dataset.name} has {reader.modality.nouns}; leave it out"
             )
+
     return reader.settings.completed(given, dataset.settings)
 
 

@@ -177,8 +177,9 @@ def parse_example(
         "position_mm": float32; and the extra labels: int64.
 
     Raises:
-        ValueError: The modality is unknown.
-        tf.errors.InvalidArgumentError: The record has another form, or its image another format or size.
+        ValueError: If the modality is unknown.
+        tf.errors.InvalidArgumentError: If the record has another form, or its image
+            another format or size.
     """
     of_modality = get_modality(modality)
     static_shape = (
@@ -313,7 +314,8 @@ class DatasetInfo:
         """Reads the description of a finished folder of records.
 
         Raises:
-            UserError: There is none, it is damaged, of another version, or a shard it names is missing.
+            UserError: If there is none, it is damaged, of another version, or a shard
+                it names is missing.
         """
         records_dir = Path(records_dir)
         path = records_dir / INFO_NAME
@@ -322,16 +324,19 @@ class DatasetInfo:
             raise UserError(
                 f"{path} does not exist: no finished records are there; {make_them}"
             )
+
         try:
             fields = json.loads(path.read_text())
             version = fields["schema_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is damaged; {make_them} --overwrite") from error
+
         if version != SCHEMA_VERSION:
             raise UserError(
                 f"{path} has schema_version {version}, this package reads {SCHEMA_VERSION}; "
                 f"{make_them} --overwrite"
             )
+
         try:
             info = cls(
                 records_dir=records_dir,
@@ -341,11 +346,13 @@ class DatasetInfo:
             raise UserError(
                 f"{path} lacks a field or has an unknown one ({error}); {make_them} --overwrite"
             ) from error
+
         missing = [name for name in info.shards if not (records_dir / name).is_file()]
         if missing:
             raise UserError(
                 f"{records_dir} lacks {len(missing)} shards, first {missing[0]}; {make_them} --overwrite"
             )
+
         return info
 
     def to_json(self) -> str:

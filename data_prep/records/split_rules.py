@@ -82,6 +82,7 @@ def by_image(
             np.count_nonzero(divided[group_of_image] & is_test),
             np.count_nonzero(is_test),
         )
+
     return splits
 
 

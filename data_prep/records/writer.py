@@ -91,6 +91,7 @@ def write_shards(
                 unwritten=unwritten,
             )
         write_json(work_dir / f"{name}.json", asdict(done[name]), indent=None)
+
     # An empty rest lets the progress bar finish.
     next(results, None)
     return done
@@ -104,7 +105,7 @@ def start_or_resume(records_dir: Path, identity: dict) -> None:
         identity: Everything that decides on the build's content.
 
     Raises:
-        UserError: The folder holds an unfinished build of something else, or cannot be written.
+        UserError: If the folder holds an unfinished build of something else, or cannot be written.
     """
     path = records_dir / WORK_NAME / IDENTITY_NAME
     try:
@@ -165,6 +166,7 @@ def _write(
                 corrections.update(done)
             del fields["file"]
             writer.write(serialize(ImageRecord(**fields)))
+
     return rejects, unwritten, dict(corrections)
 
 

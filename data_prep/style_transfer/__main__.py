@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="pictures to redraw at once",
     )
+
     return parser
 
 

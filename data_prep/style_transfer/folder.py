@@ -53,16 +53,18 @@ class OutputFolder:
             The pictures that are done.
 
         Raises:
-            UserError: The folder holds something else, or pictures of other settings.
+            UserError: If the folder holds something else, or pictures of other settings.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise UserError(f"--output must be a folder. Received a file: {path}")
+
         held = self._held_settings()
         if held is None and path.exists() and any(path.iterdir()):
             raise UserError(
                 f"--output {path} holds other files; name a new or empty folder"
             )
+
         rows = self._rows()
         if rows and held != self.settings:
             differing = sorted(
@@ -76,6 +78,7 @@ class OutputFolder:
                 f"--output {path} holds pictures made with other settings ({changes}); "
                 "name another folder, or remove this one"
             )
+
         path.mkdir(parents=True, exist_ok=True)
         if held != self.settings:
             self.describe({})

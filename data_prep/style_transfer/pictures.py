@@ -27,7 +27,7 @@ def pictures_in(folder: Path) -> list[str]:
     The order follows a digest of the paths: whatever comes first is a mixture of all class folders.
 
     Raises:
-        UserError: The folder is not there or has no picture.
+        UserError: If the folder is not there or has no picture.
     """
     if not folder.is_dir():
         raise UserError(
@@ -62,7 +62,7 @@ def read_style(path: Path, size: int) -> np.ndarray:
         uint8 RGB of shape `(size, size, 3)`.
 
     Raises:
-        UserError: The file is neither.
+        UserError: If the file is neither.
     """
     try:
         return middle_square(read_photograph(path), size)

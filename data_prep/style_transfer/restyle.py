@@ -71,6 +71,7 @@ def restyle(
         raise UserError(
             f"--content {content_dir} and --output {output_dir} lie in each other; move one out"
         )
+
     files = pictures_in(content_dir)
     style = read_style(style_path, config.size)
     folder = OutputFolder(
@@ -102,12 +103,14 @@ def restyle(
                         style,
                         output_dir,
                     )
+
     write_csv(output_dir / REJECTS_NAME, Reject._fields, sorted(rejects))
     if not done:
         raise UserError(
             f"none of {len(files)} pictures in {content_dir} could be read; "
             f"{output_dir / REJECTS_NAME} says why"
         )
+
     summary = {"pictures": len(done), "rejects": len(rejects)}
     folder.describe(summary)
     logger.info(
@@ -117,6 +120,7 @@ def restyle(
         len(rejects),
         REJECTS_NAME,
     )
+
     return summary
 
 

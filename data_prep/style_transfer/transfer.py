@@ -72,6 +72,7 @@ class StyleTransfer:
             self._optimizer.variables, self._fresh_optimizer, strict=True
         ):
             variable.assign(value)
+
         wanted = self._features(self._pictures)[0]
         _, style_before = self._measure(wanted)
         for _ in range(self._config.steps):
@@ -86,6 +87,7 @@ class StyleTransfer:
             strict=False,
         )
         losses = [Losses(*map(float, row)) for row in rows]
+
         return np.rint(self._pictures.numpy()[:count]).astype("uint8"), losses
 
     def _features(self, pictures: tf.Tensor) -> list[tf.Tensor]:

@@ -100,6 +100,7 @@ def class_attention(model, images, class_index, resize=True, batch_size=2):
         raise ValueError(
             f"Expected a model with one output of logits, (batch, classes). Received: {model.output}"
         )
+
     images = np.asarray(images)
     classes, indices = model.output.shape[-1], np.asarray(class_index)
     if indices.dtype.kind not in "iu" or indices.shape not in ((), (len(images),)):
@@ -111,6 +112,7 @@ def class_attention(model, images, class_index, resize=True, batch_size=2):
         raise ValueError(
             f"Expected class_index in 0...{classes - 1}. Received: {class_index=}"
         )
+
     indices, rows = np.broadcast_to(indices, len(images)), []
     tokens = grid[0] * grid[1] + 1
     for start in range(0, len(images), batch_size):
@@ -129,6 +131,7 @@ def class_attention(model, images, class_index, resize=True, batch_size=2):
             )
             reached = reached + relevance @ reached
         rows.append(reached[:, 0, 1:])
+
     return _as_maps(np.concatenate(rows), grid, images.shape[1:3] if resize else None)
 
 

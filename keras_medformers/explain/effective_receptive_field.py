@@ -102,8 +102,10 @@ def effective_receptive_field(model, images, layer_name="feature_map", signed=Fa
         gradient = gradient[0].astype("float64")
         gradient = gradient.sum(axis=-1) if signed else np.abs(gradient).sum(axis=-1)
         total, count = gradient if total is None else total + gradient, count + 1
+
     if total is None:
         raise ValueError("Expected at least one image. Received: none")
+
     return ReceptiveField(np.abs(total) / count, count)
 
 

@@ -90,12 +90,14 @@ def map_redundancy(maps):
             f"Expected maps of at least two CNN backbones, to compare them. Received: maps of "
             f"{', '.join(shapes) or 'none'}"
         )
+
     sizes = {shape[:3] for shape in shapes.values()}
     if len(sizes) > 1 or any(len(shape) != 4 for shape in shapes.values()):
         raise ValueError(
             "Expected maps of shape (images, height, width, maps), of the same images and size. "
             f"Received: maps of shapes {shapes}"
         )
+
     unit = [_unit_columns(array) for array in maps.values()]
     redundancy = np.full((len(unit), len(unit)), np.nan)
     for row, first in enumerate(unit):
@@ -108,6 +110,7 @@ def map_redundancy(maps):
                 total -= np.trace(correlations, dtype="float64")
             if pairs:
                 redundancy[row, column] = redundancy[column, row] = total / pairs
+
     return redundancy
 
 

@@ -104,6 +104,7 @@ def _score_of_shift(model, layer, batch, classes):
                 f"Expected a layer that the model calls once. Received: layer_name={layer.name!r}, "
                 f"called {len(outputs)} times"
             )
+
         chosen = (
             ops.argmax(logits, -1)
             if classes is None
@@ -165,6 +166,7 @@ def _checked_layer(model, layer_name, grid):
             "Expected a model with one input and one output of shape (batch, classes). Received: outputs "
             f"{[tuple(x.shape) for x in model.outputs]} of {len(model.inputs)} inputs"
         )
+
     rank, wanted = 4, "(batch, height, width, channels)"
     if grid is not None:
         rank, wanted = 3, "(batch, tokens, channels)"
@@ -185,6 +187,7 @@ def _checked_layer(model, layer_name, grid):
             )
             + f". The last that fit: {', '.join(fitting[-LAYERS_NAMED:]) or 'none'}"
         )
+
     layer = layers[layer_name]
     if grid is not None and _shape(layer)[1] not in (
         None,
@@ -195,6 +198,7 @@ def _checked_layer(model, layer_name, grid):
             f"Expected grid=(height, width) with height * width = {_shape(layer)[1]}, the number of tokens "
             f"of layer {layer_name!r}, or one less, without a class token. Received: {grid=}"
         )
+
     return layer
 
 

@@ -52,6 +52,7 @@ def layer_outputs(model, inputs, tensors, batch_size=8):
         raise ValueError(
             f"Expected a model with one input. Received: {len(model.inputs)} inputs"
         )
+
     inside = keras.Model(model.inputs[0], tensors)
     for start in range(0, len(inputs), batch_size):
         # Called eagerly, a functional model holds on to what every layer gave: gigabytes for four backbones.

@@ -46,6 +46,7 @@ def overlay(image, heat, alpha=0.7, colour_map=COLOUR_MAP):
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"Expected alpha in [0, 1]. Received: {alpha=}")
+
     picture = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
     opacity = alpha * heat[..., None].astype("float32")
     colours = 255.0 * colormaps[colour_map](heat)[..., :3]

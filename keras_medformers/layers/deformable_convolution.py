@@ -63,10 +63,12 @@ class DeformableConv2D(keras.layers.Layer):
             shape=(self.kernel_size, self.kernel_size, channels, self.filters),
             initializer=self.kernel_initializer,
         )
+
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias", shape=(self.filters,), initializer="zeros"
             )
+
         self.offset = StridedConv2D(
             2 * taps,
             self.kernel_size,
@@ -165,6 +167,7 @@ def sample_bilinear(x, rows, columns):
             result = result + ops.expand_dims(ops.cast(share, x.dtype), -1) * ops.take(
                 pixels, place, axis=0
             )
+
     return result
 
 

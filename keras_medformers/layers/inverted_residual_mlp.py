@@ -54,6 +54,7 @@ class InvertedResidualMlp(keras.layers.Layer):
                 dtype=policy,
                 name="conv1",
             )
+
         self.norm1 = _batch_norm("norm1", policy)
         self.conv2 = self._convolution("conv2", 4 * channels, 1, channels)
         self.conv3 = self._convolution("conv3", self.filters, 1, 4 * channels)

@@ -71,6 +71,7 @@ class NystromAttention(keras.layers.Layer):
             raise ValueError(
                 f"Expected `num_landmarks` for an input that is no map. Received: {input_shape=}"
             )
+
         self.qkv = keras.layers.Dense(
             3 * channels, use_bias=False, dtype=self.dtype_policy, name="qkv"
         )
@@ -80,6 +81,7 @@ class NystromAttention(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(
             self.dropout_rate, dtype=self.dtype_policy, name="dropout"
         )
+
         if self.residual_kernel_size is not None:
             self.residual = keras.layers.DepthwiseConv2D(
                 (self.residual_kernel_size, 1),

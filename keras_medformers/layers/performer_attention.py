@@ -146,6 +146,7 @@ class PerformerAttention(keras.layers.Layer):
             dense = keras.layers.Dense(channels, dtype=self.dtype_policy, name=name)
             dense.build(tokens_shape)
             setattr(self, name, dense)
+
         self.projection = self.add_weight(
             name="projection",
             shape=(

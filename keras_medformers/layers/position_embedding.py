@@ -98,6 +98,7 @@ def resample_positions(position, grid, num_prefix_tokens):
             f"Expected the position embedding of a square map and {num_prefix_tokens} more tokens. "
             f"Received: position.shape={tuple(position.shape)}"
         )
+
     position = ops.cast(position, "float32")
     image = ops.reshape(position[:, num_prefix_tokens:], (1, side, side, channels))
     image = ops.image.resize(
@@ -108,4 +109,5 @@ def resample_positions(position, grid, num_prefix_tokens):
         data_format="channels_last",
     )
     resampled = ops.reshape(image, (1, -1, channels))  # (1, height * width, channels)
+
     return ops.concatenate([position[:, :num_prefix_tokens], resampled], axis=1)

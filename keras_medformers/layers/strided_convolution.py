@@ -46,11 +46,13 @@ class StridedConv2D(keras.layers.Conv2D):
             or self.data_format != "channels_last"
         ):
             return super().convolution_op(inputs, kernel)
+
         one_column = ops.shape(inputs)[2] < self.kernel_size[1] + self.strides[1]
         if isinstance(one_column, bool):
             return (self._column if one_column else super().convolution_op)(
                 inputs, kernel
             )
+
         plain = super().convolution_op
         return ops.cond(
             one_column,

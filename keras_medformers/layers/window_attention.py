@@ -61,6 +61,7 @@ class WindowAttention(keras.layers.Layer):
                 f"Expected channels that divide by num_heads={self.num_heads}. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
+
         self._head_dim = channels // self.num_heads
         self.qkv = self._dense(3 * channels, "qkv")
         self.qkv.build((None, None, channels))

@@ -35,6 +35,7 @@ def imagenet_weights_files(names):
     for name, path in files.items():
         if path.is_file():
             _verify(path, BACKBONES[name].digest)
+
     missing = [name for name, path in files.items() if not path.is_file()]
     for name in missing:
         try:
@@ -45,6 +46,7 @@ def imagenet_weights_files(names):
             if not str(error).startswith("URL fetch failure"):
                 raise
             raise FileNotFoundError(_missing_files_message(missing, files)) from error
+
     return files
 
 

@@ -81,6 +81,7 @@ def backbone_maps(image, backbones, backbone_weights=None, frozen_fraction=1.0):
             name, image.shape[1:], weights[instance], frozen_fraction, instance
         )
         maps[instance] = keras.layers.Identity(name=f"{instance}_map")(model(image))
+
     sizes = {instance: tuple(x.shape[1:3]) for instance, x in maps.items()}
     if len(set(sizes.values())) > 1:
         listed = ", ".join(
@@ -90,6 +91,7 @@ def backbone_maps(image, backbones, backbone_weights=None, frozen_fraction=1.0):
         raise ValueError(
             f"Expected `backbones` whose maps are of one size. Received: {listed}"
         )
+
     return maps
 
 
@@ -104,6 +106,7 @@ def _weights_by_instance(backbones, backbone_weights):
             f"Expected `backbone_weights` to be None, 'imagenet' or a list of {len(instances)}, each None, "
             f"'imagenet' or a path, for {', '.join(instances)}. Received: {backbone_weights=}"
         )
+
     released = imagenet_weights_files(
         [
             name
@@ -142,6 +145,7 @@ def build_backbone(name, input_shape, weights=None, frozen_fraction=1.0, instanc
         raise ValueError(
             f"Expected `frozen_fraction` within [0, 1]. Received: {frozen_fraction=}"
         )
+
     path = imagenet_weights_files([name])[name] if weights == "imagenet" else weights
     instance = instance or name
     pixels = keras.Input(input_shape, name=f"{instance}_pixels")
@@ -191,6 +195,7 @@ def _application(name, pixels, path):
     """The application on pixels in [0, 255], with the file's weights."""
     if path is not None and not Path(path).is_file():
         raise FileNotFoundError(f"No weights file for backbone {name!r} at {path}.")
+
     spec = BACKBONES[name]
     constructor = getattr(keras.applications, spec.constructor)
     model = whole = constructor(
@@ -201,6 +206,7 @@ def _application(name, pixels, path):
     if path is not None:
         # Legacy files are read by the order of layers, all of which must be there.
         load_backbone_weights(whole if is_legacy_file(path) else model, name, path)
+
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.variables:
             _repair_normalization(layer, from_file=path is not None)

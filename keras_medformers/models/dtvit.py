@@ -85,6 +85,7 @@ def DTViT(
         raise ValueError(
             f"Expected `num_classes` to be 0 or classes by task, such as {CLASSES}. Received: {num_classes=}"
         )
+
     image = keras.Input(input_shape, name="image")
     features = vit.class_features(
         image,
@@ -97,6 +98,7 @@ def DTViT(
     )
     if num_classes:
         features = decode(features, num_classes, classifier_dim, classifier_activation)
+
     return keras.Model(image, features, name="dtvit")
 
 

@@ -77,11 +77,13 @@ def GMIC(
             f"Expected `num_deformable_stages` from 0 to {stages}. "
             f"Received: num_deformable_stages={num_deformable_stages}"
         )
+
     image = keras.Input(input_shape, name="image")
     x = stem(image)
     for stage in range(stages):
         deformable = stage >= stages - num_deformable_stages
         x = conv_stage(x, stage, first_layer_stride, deformable)
+
     return keras.Model(
         image, classify(x, num_classes, classifier_activation), name="gmic"
     )

@@ -82,6 +82,7 @@ def VisionTransformer(
         num_heads=num_heads,
         stem=stem,
     )
+
     if num_classes:
         x = keras.layers.Dense(
             num_classes,
@@ -89,6 +90,7 @@ def VisionTransformer(
             kernel_initializer=small_normal(),
             name="head",
         )(x)
+
     return keras.Model(image, x, name="vit")
 
 
@@ -122,6 +124,7 @@ def class_features(
         )
     if stem not in STEMS:
         raise ValueError(f"Expected `stem` in {sorted(STEMS)}. Received: {stem=}")
+
     grid = (height // patch_size, width // patch_size)
     x = STEMS[stem](image, patch_size, embed_dim)
     # (batch, rows, columns, embed_dim) to (batch, tokens, embed_dim), the class token first.
@@ -133,6 +136,7 @@ def class_features(
     x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     # (batch, embed_dim)
     x = keras.layers.Cropping1D((0, grid[0] * grid[1]), name="class_token_alone")(x)
+
     return keras.layers.Flatten(name="class_features")(x)
 
 
@@ -163,11 +167,13 @@ def conv_stem(image, patch_size, embed_dim):
         raise ValueError(
             f"Expected `patch_size` to be a power of two with stem='conv'. Received: {patch_size=}"
         )
+
     narrowing = 2 ** (halvings - 1)
     if embed_dim % narrowing:
         raise ValueError(
             f"Expected `embed_dim` to divide by {narrowing} with stem='conv'. Received: {embed_dim=}"
         )
+
     x = image
     for index in range(halvings):
         last = index == halvings - 1
@@ -190,6 +196,7 @@ def conv_stem(image, patch_size, embed_dim):
             momentum=0.9, epsilon=1e-5, name=f"stem_norm_{index}"
         )(x)
         x = keras.layers.ReLU(name=f"stem_relu_{index}")(x)
+
     return keras.layers.Conv2D(embed_dim, 1, name="patch_embed")(x)
 
 

@@ -69,6 +69,7 @@ def port(
         )
     if not output.parent.is_dir():
         raise ValueError(f"Expected OUT in a folder that exists. Received: {output}")
+
     settings = _settings(assignments)
     state_dict = read_checkpoint(checkpoint)
     model = create_model(name, num_classes=num_classes, **settings)
@@ -79,6 +80,7 @@ def port(
         and classes != model.output_shape[-1]
     ):
         model = create_model(name, num_classes=classes, **settings)
+
     unused = load_state_dict(model, state_dict)
     _write(model, output)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
@@ -165,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="assignments",
         help='other settings of the model, for example "input_shape=(448, 448, 3)"',
     )
+
     return parser
 
 

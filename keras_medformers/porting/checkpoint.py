@@ -41,6 +41,7 @@ def read_checkpoint(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a checkpoint file. There is none at {path}")
+
     if path.suffix == SAFETENSORS_SUFFIX:
         tensors = _read_safetensors(path)
     elif path.suffix in TORCH_SUFFIXES:
@@ -50,6 +51,7 @@ def read_checkpoint(path: str | Path) -> dict[str, np.ndarray]:
             f"Expected a checkpoint ending in {SAFETENSORS_SUFFIX}, {', '.join(TORCH_SUFFIXES)}. "
             f"Received: path={str(path)!r}"
         )
+
     if tensors and all(name.startswith(DATA_PARALLEL_PREFIX) for name in tensors):
         tensors = {
             name.removeprefix(DATA_PARALLEL_PREFIX): array
@@ -77,17 +79,20 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
         import torch
     except ImportError as error:
         raise _not_installed(path, "torch") from error
+
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < FIRST_SAFE_TORCH:
         raise ValueError(
             f"Reading {path} safely needs torch {'.'.join(map(str, FIRST_SAFE_TORCH))} or later. "
             f"Received: torch {torch.__version__}"
         )
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about torch's own storages
             content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # on damaged files torch raises nearly anything
         raise _refusal(path, error) from error
+
     return {
         name: _as_array(path, name, tensor)
         for name, tensor in _tensors(path, content).items()
@@ -109,6 +114,7 @@ def _refusal(path: Path, error: Exception) -> ValueError:
             f"{path} is a TorchScript program, not a checkpoint. Expected the tensors alone: "
             "`torch.save(torch.jit.load(...).state_dict(), 'weights.pth')`, and give that file."
         )
+
     reason = str(error).partition("WeightsUnpickler error:")[2] or str(error)
     reason = " ".join(
         reason.partition("Check the documentation")[0].split(". ")[0].split()

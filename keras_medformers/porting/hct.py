@@ -51,11 +51,13 @@ def official_name(path: str) -> str:
             "Expected a variable that the official HCT or GMIC has, such as 'head/kernel'. "
             f"Received: path={path!r}"
         )
+
     if any(part not in _PARTS for part in parts):
         raise ValueError(
             "Expected convolutions and Performer attention; there are no official weights of other layers. "
             f"Received: path={path!r}"
         )
+
     return ".".join(
         [prefix, *(_PARTS[part] for part in parts), _VARIABLES.get(variable, variable)]
     )

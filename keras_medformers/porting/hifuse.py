@@ -84,6 +84,7 @@ def official_name(path: str) -> str:
             "Expected a variable that the official HiFuse has, such as 'head/kernel'. "
             f"Received: path={path!r}"
         )
+
     numbers = match.groupdict()
     prefix = template.format(**numbers, next_s=int(numbers.get("s", 0)) + 1)
     renamed = next(

@@ -82,6 +82,7 @@ def signature_requests(
         "raw": tf.constant([image.tobytes() for image in little_endian]),
         "shape": tf.constant([image.shape[:2] for image in batch], tf.int32),
     }
+
     if encoded:
         requests["encoded"] = {
             "encoded": tf.stack([tf.io.encode_png(image) for image in pixels])

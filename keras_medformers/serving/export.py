@@ -113,12 +113,14 @@ def export_saved_model(
             "`encoded` is for a modality that is what JPEG and PNG files decode to, such as "
             f"'photograph'. Received: modality={modality.name!r}"
         )
+
     if samples is None:
         samples = samples_of(modality)
     if not len(samples):
         raise ValueError(
             "`samples` must hold at least one batch of pixels to compare on. Received: none"
         )
+
     directory = Path(directory)
     input_shape = network.input_spec.shape[1:]
     assets = {
@@ -129,6 +131,7 @@ def export_saved_model(
             model_card, directory.name, kind, label_names, input_shape
         ),
     }
+
     with new_version(directory) as version:
         module, signatures = make_signatures(
             network, preprocessor, kind, label_names, encoded
@@ -142,6 +145,7 @@ def export_saved_model(
             network, preprocessor, kind, loaded, samples, tolerance
         )
         path = version.publish()
+
     logger.info(
         "Exported %s: signatures %s; probabilities within %.1g of the Keras model's on %d images",
         path, ", ".join(signatures), difference, sum(len(batch) for batch in samples),
@@ -177,6 +181,7 @@ def _checked_labels(
             "`label_names` must be a list for a model with one output, and lists by output for one that "
             f"gives a dict. Received: those of {', '.join(names)} for {', '.join(outputs)}"
         )
+
     for key, of_output in names.items():
         shape = tuple(outputs[key].shape)
         if shape[1:] != (len(of_output),):
@@ -188,6 +193,7 @@ def _checked_labels(
             raise ValueError(
                 f"`label_names` must be single lines, not empty. Received: {of_output}"
             )
+
     return names
 
 

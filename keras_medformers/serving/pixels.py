@@ -77,6 +77,7 @@ class Pixels:
                 shape,
             ),
         )
+
         return _after(pixels, *self._checks_of_values(pixels))
 
     def _checks_of_values(self, pixels: tf.Tensor) -> list:
@@ -98,6 +99,7 @@ class Pixels:
                     "expected finite values; these images have NaN or infinity",
                 )
             ]
+
         return []
 
     def from_bytes(self, raw: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
@@ -162,6 +164,7 @@ class Pixels:
             ),
         )
         values = tf.io.decode_raw(raw, self.dtype, little_endian=True)
+
         return tf.reshape(values, [-1, height, width, self.channels])
 
 
@@ -185,6 +188,7 @@ def checked_files(encoded: tf.Tensor) -> tf.Tensor:
         tf.equal(tf.strings.substr(encoded, 0, len(start)), start)
         for start in FILE_STARTS
     ]
+
     return _after(
         encoded,
         require_of_each(

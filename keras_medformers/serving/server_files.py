@@ -58,6 +58,7 @@ def main(argv=None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
+
     logger.info("Wrote %s for %s", ", ".join(map(str, files)), ", ".join(exports))
     logger.info(
         "Start the server: docker compose -f %s up serving",
@@ -133,8 +134,10 @@ def write_server_files(
     ):
         if value < 1:
             raise ValueError(f"{setting} must be at least 1. Received: {value}")
+
     if not exports:
         raise ValueError("expected at least one export. Received: none")
+
     _check_pinned(pinned, exports)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -146,11 +149,13 @@ def write_server_files(
     }
     if batching:
         texts["batching.config"] = batching_config(max_batch_size, batch_threads)
+
     for (
         name,
         text,
     ) in texts.items():  # whole: a server reads models.config again and again
         write_text(output / name, text)
+
     return [output / name for name in texts]
 
 
@@ -357,6 +362,7 @@ def _parser() -> argparse.ArgumentParser:
         default=IMAGE,
         help="image of the server; with -gpu added, of serving-gpu (default: %(default)s)",
     )
+
     return parser
 
 
@@ -394,11 +400,13 @@ def _check_export(folder: Path) -> None:
         )
     if _versions(folder):
         return
+
     message = f"{folder} holds no exported version (a folder with a number and saved_model.pb in it)"
     if (folder / "saved_model.pb").is_file():
         raise ValueError(
             f"{message}: it is one. Give the folder above: {folder.parent}"
         )
+
     models = [
         path
         for path in sorted(folder.glob("*")) + sorted(folder.glob("export/*"))
@@ -406,6 +414,7 @@ def _check_export(folder: Path) -> None:
     ]
     if models:
         raise ValueError(f"{message}. Did you mean {' or '.join(map(str, models))}?")
+
     raise ValueError(f"{message}; make one: make export RUN=...")
 
 

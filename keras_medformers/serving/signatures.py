@@ -73,6 +73,7 @@ class Network:
                 "`model` must have one input and one output, or a dict of outputs. "
                 f"Received: {len(model.inputs)} and {len(model.outputs)}"
             )
+
         names = [layer.name for layer in model.layers]
         if feature_layer not in names:
             raise ValueError(
@@ -83,6 +84,7 @@ class Network:
             raise ValueError(
                 f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: {activation!r}"
             )
+
         features_and_outputs = keras.Model(
             model.inputs, [model.get_layer(feature_layer).output, model.output]
         )

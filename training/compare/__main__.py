@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for compare.md, compare.csv and pictures (default: %(default)s)",
     )
+
     return parser
 
 

@@ -50,6 +50,7 @@ def main(argv=None):
     ):
         if value < 1:
             raise UserError(f"expected {name} of at least 1, received {value}")
+
     runs = [Path(run) for run in arguments.run]
     if len(runs) > 1 and arguments.paths:
         raise UserError(
@@ -58,6 +59,7 @@ def main(argv=None):
     if len(runs) > 1:
         _several_runs(runs, arguments)
         return
+
     output = Path(arguments.output or runs[0] / "explain")
     if arguments.paths:
         _files(runs[0], output, arguments)
@@ -130,6 +132,7 @@ def make_parser():
     records.add_argument(
         "--records", metavar="DIR", help="their folder (default: that of the run)"
     )
+
     return parser
 
 

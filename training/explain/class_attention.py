@@ -47,6 +47,7 @@ def look_at_classes(model, bench, inputs, records, probabilities):
     """
     if not has_class_attention(model):
         return []
+
     chosen = _surest(bench.task.answer(probabilities), probabilities)
     inputs, probabilities = inputs[chosen], probabilities[chosen]
     maps = {ROLLOUT: attention_rollout(model, inputs)}
@@ -60,6 +61,7 @@ def look_at_classes(model, bench, inputs, records, probabilities):
         looked.append(
             _looked(records[place], of_image, answers, probabilities[i], bench)
         )
+
     return looked
 
 
@@ -85,6 +87,7 @@ def _looked(record, maps, answers, probabilities, bench):
         panels[caption] = overlay(
             picture, place_on_picture(heat, *picture.shape[:2], crop)
         )
+
     there = [name for name, label in zip(names, record["labels"], strict=True) if label]
     return Looked(
         f"{record['source_id'].decode()}: {', '.join(there) or 'none'}", panels

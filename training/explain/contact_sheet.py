@@ -55,6 +55,7 @@ def contact_sheet(pairs: list[Pair], title: str = "") -> Figure:
         hspace=0.22,
         wspace=0.04,
     )
+
     for (caption, *pictures), cell in zip(pairs, cells, strict=False):
         halves = cell.subgridspec(1, 2, wspace=0.02).subplots()
         for axes, picture in zip(halves, pictures, strict=True):
@@ -64,6 +65,7 @@ def contact_sheet(pairs: list[Pair], title: str = "") -> Figure:
         halves[0].set_title(
             caption, fontsize=9, color=INK, loc="left", parse_math=False
         )
+
     return figure
 
 

@@ -97,6 +97,7 @@ class Explainer:
             )
         except ValueError as error:
             raise UserError(str(error)) from error
+
         names = self.config.label_names
         for image, heat, scores in zip(images, maps, logits, strict=True):
             probabilities = self.task.probabilities(scores)
@@ -136,6 +137,7 @@ def _layer_and_grid(model, layer_name, features):
             layer_name = (
                 encoders[-2].name if len(encoders) > 1 else "position_embedding"
             )
+
     grids = [layers[name].output.shape[1:3] for name in GRID_LAYERS if name in layers]
     gives_tokens = (
         layer_name in layers

@@ -36,6 +36,7 @@ def explain_files(files, explainer, output, batch_size):
     def explain_waiting():
         if not waiting:
             return
+
         paths, images = zip(*waiting, strict=True)
         for path, (found, picture, shown) in zip(
             paths, explainer.explain(images), strict=True
@@ -47,6 +48,7 @@ def explain_files(files, explainer, output, batch_size):
             rows.append({"file": path, **found, "overlay": overlay_name})
             if len(pairs) < SHEET_PICTURES:
                 pairs.append(pair_of(path.name, found, picture, shown))
+
         waiting.clear()
 
     for path in tqdm(files, unit="file", desc="explain"):

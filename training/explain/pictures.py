@@ -38,6 +38,7 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
             title("Encoders: likeness to the last one", all_images, config),
         )
         tables["similarity.csv"] = similarity_table({config.model: seen.similarity})
+
     for stage, maps in seen.maps.items():
         drawn[SHEETS[stage]] = figures.feature_map_sheet(
             get_modality(config.modality).to_picture(seen.image),
@@ -45,17 +46,20 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
             title(f"Feature maps, {stage}", about, config),
             caption_of(seen, config),
         )
+
     redundancies = [
         figures.Redundancy(stage, list(maps), map_redundancy(maps))
         for stage, maps in seen.maps.items()
         if len(maps) > 1
     ]
+
     if redundancies:
         drawn["redundancy.png"] = figures.redundancy_matrices(
             redundancies,
             title("Mean absolute correlation between feature maps", all_images, config),
         )
         tables["redundancy.csv"] = redundancy_table(redundancies, seen)
+
     for name, which, maps in zip(
         ATTENTION_FILES, ("first", "last"), seen.attention, strict=False
     ):
@@ -65,6 +69,7 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
         drawn[name] = figures.attention_heads(
             maps, heading, groups, "feature" if groups else "token"
         )
+
     if seen.looked:
         heading = title(
             "Where the class token looks",
@@ -76,6 +81,7 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
             [each.name for each in seen.looked],
             heading,
         )
+
     attention_style = {"dpi": attention_dpi, "palette": ATTENTION_PALETTE}
     pictures = {
         name: figures.to_png(

@@ -73,6 +73,7 @@ def areas_by_size(
     for axes in (growing, parts):
         style_axes(axes)
         _overall(axes, overall)
+
     known = [each for each in smaller_than if each["auc"] is not None]
     thresholds = [each["threshold_px"] for each in known]
     with_ends = [each for each in known if each["auc_interval"]["low"] is not None]
@@ -102,6 +103,7 @@ def areas_by_size(
     parts.set_xlim(-0.6, len(thirds) - 0.4)
     parts.set_xlabel("thirds of sizes, pixels; number of images")
     growing.legend(frameon=False, fontsize=9, loc="lower right")
+
     return figure
 
 
@@ -144,6 +146,7 @@ def area_differences(
             [each["difference_interval"]["high"] for each in with_ends],
             color=colour, alpha=0.18, linewidth=0,
         )  # fmt: skip
+
     axes.set(xlabel="findings smaller than, pixels", ylabel="difference of the areas")
     figure.suptitle(title, fontsize=11)
     legend_outside(axes)
@@ -155,9 +158,11 @@ def _point(axes: Axes, place: int, area: Mapping, horizontal: bool = False) -> N
     value, interval = area["auc"], area["auc_interval"]
     if value is None:
         return
+
     if interval["low"] is not None:
         draw = axes.hlines if horizontal else axes.vlines
         draw(place, interval["low"], interval["high"], color=BLUE, linewidth=2)
+
     axes.plot(
         *((value, place) if horizontal else (place, value)),
         "o",

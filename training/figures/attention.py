@@ -72,6 +72,7 @@ def attention_heads(
         _mark_groups(
             axes, groups, left=number % columns == 0, below=number + columns >= heads
         )
+
     scale = ScalarMappable(Normalize(0, 1), colours)
     bar = figure.colorbar(scale, ax=panels, shrink=0.6, aspect=30, pad=0.01)
     bar.set_ticks(
@@ -83,6 +84,7 @@ def attention_heads(
     figure.supxlabel(f"{tokens} attended to", fontsize=9, color=INK)
     figure.supylabel(f"{tokens} that attends", fontsize=9, color=INK)
     figure.suptitle(title, fontsize=11)
+
     return figure
 
 
@@ -95,6 +97,7 @@ def _mark_groups(axes, groups, left, below):
             labelsize=6, colors=INK, length=2, labelleft=left, labelbottom=below
         )
         return
+
     ends = np.cumsum(list(groups.values()))
     middles = ends - np.array(list(groups.values())) / 2 - 0.5
     for axis, named, turn in ((axes.xaxis, below, 90), (axes.yaxis, left, 0)):
@@ -105,6 +108,7 @@ def _mark_groups(axes, groups, left, below):
             minor=True,
             rotation=turn,
         )
+
     axes.tick_params(which="major", length=4, colors=INK)
     axes.tick_params(which="minor", length=0, labelsize=6.5, colors=INK)
 

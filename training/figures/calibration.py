@@ -65,6 +65,7 @@ def calibration(
     axes.legend(frameon=False, loc="upper left")
     centres, width = (edges[:-1] + edges[1:]) / 2, 0.8 / CALIBRATION_BINS
     histogram.bar(centres, counts, width, color=BLUE)
+
     for centre, count in zip(centres[filled], counts[filled], strict=True):
         histogram.annotate(
             f"{count:,}",
@@ -74,6 +75,7 @@ def calibration(
             ha="center",
             fontsize=8,
         )
+
     histogram.set_yscale("log")
     histogram.set_ylim(0.7, counts.max() * 6)
     histogram.set(xlabel=probability_name, ylabel=unit)

@@ -28,6 +28,7 @@ def confusion_matrix(confusion: np.ndarray, label_names: Sequence[str]) -> Figur
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+
     for row in range(classes):
         for column in range(classes):
             colour = "white" if shares[row, column] > _DARK_FROM else INK
@@ -45,6 +46,7 @@ def confusion_matrix(confusion: np.ndarray, label_names: Sequence[str]) -> Figur
                     text, (column, row), xytext=(0, points), textcoords="offset points",
                     ha="center", va="center", fontsize=size, fontweight=weight, color=colour,
                 )  # fmt: skip
+
     longest = max(map(len, label_names))
     axes.set_xticks(
         range(classes),
@@ -75,4 +77,5 @@ def confusion_matrix(confusion: np.ndarray, label_names: Sequence[str]) -> Figur
     colours.ax.tick_params(length=0, labelsize=8, colors=INK)
     colours.set_label("share of the true class", fontsize=9)
     colours.outline.set_visible(False)
+
     return figure

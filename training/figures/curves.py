@@ -50,6 +50,7 @@ def learning_curves(
     for axes in panels:
         style_axes(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
+
     losses = panels[0]
     _plot_epochs(losses, epochs, "loss", "training loss", BLUE, "--")
     _plot_epochs(
@@ -71,13 +72,16 @@ def learning_curves(
     )
     losses.set_ylim(bottom=0)
     losses.set_ylabel(loss_name)
+
     for (key, name), (colour, dashes) in zip(
         scores.items(), ((GREEN, "-"), (BLUE, "-.")), strict=False
     ):
         _plot_epochs(panels[1], epochs, key, name, colour, dashes, np.argmax, "highest")
+
     if scores:
         panels[1].set_ylim(0, 1.02)
         panels[1].set_ylabel("score on the validation split")
+
     panels[-1].set_xlabel("epoch")
     for axes in panels:
         legend_outside(axes)
@@ -122,6 +126,7 @@ def task_curves(
         losses.set_title(task, fontsize=11, color=INK)
         losses.set_ylim(bottom=0)
         accuracies.set(ylim=(0, 1.02), xlabel="epoch")
+
     panels[0, 0].set_ylabel("cross-entropy")
     panels[1, 0].set_ylabel("accuracy")
     return figure
@@ -154,6 +159,7 @@ def roc_curves(
             linestyle=dashes,
             label=f"{name}: {area:.3f}",
         )
+
     axes.set(xlabel="1 - specificity", ylabel="recall (sensitivity)")
     legend_outside(axes, "area under the curve")
     return figure
@@ -189,6 +195,7 @@ def precision_recall_curves(
             linestyle=dashes,
             label=f"{name}: {average:.3f} ({share:.1%})",
         )
+
     axes.set(xlabel="recall (sensitivity)", ylabel="precision")
     legend_outside(axes, "average precision (prevalence)")
     return figure
@@ -208,6 +215,7 @@ def _plot_epochs(
     rows = [row for row in epochs if row.get(key) is not None]
     if not rows:
         return
+
     steps, values = [row["epoch"] for row in rows], [row[key] for row in rows]
     marker = "o" if len(epochs) <= 40 else None
     axes.plot(
@@ -219,6 +227,7 @@ def _plot_epochs(
         markersize=4,
         label=name,
     )
+
     if best_of:
         best = int(best_of(values))
         axes.plot(

@@ -77,6 +77,7 @@ def example_sheet(
             else:
                 axes[0, column].set_axis_off()
                 axes[1, column].set_axis_off()
+
     if threshold is None:
         handles = [
             Patch(color=VERMILION, label="true class"),
@@ -88,6 +89,7 @@ def example_sheet(
             Patch(color=GREY, label="label absent"),
             Line2D([], [], color=INK, linestyle=":", label=f"threshold {threshold:g}"),
         ]
+
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -136,6 +138,7 @@ def _draw_probabilities(
         color=np.where(present, VERMILION, GREY),
         height=0.7,
     )
+
     for row, (probability, there) in enumerate(
         zip(example.probabilities, present, strict=True)
     ):
@@ -147,6 +150,7 @@ def _draw_probabilities(
             fontsize=8,
             fontweight="bold" if there else "normal",
         )
+
     if threshold is not None:
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(len(label_names) - 0.5, -0.5), xticks=(0, 0.5, 1))

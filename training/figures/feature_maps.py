@@ -84,6 +84,7 @@ def feature_map_sheet(
             else f"{len(chosen)} of {total:,} maps"
         )
         axes.set_title(f"{name}\n{amount}", fontsize=9, color=INK)
+
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -131,6 +132,7 @@ def redundancy_matrices(redundancies: Sequence[Redundancy], title: str = "") -> 
         axes.tick_params(length=0, labelsize=9, colors=INK)
         axes.spines[:].set_visible(False)
         axes.set_title(each.maps, fontsize=10, color=INK)
+
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -165,4 +167,5 @@ def _mosaic(maps: np.ndarray) -> np.ndarray:
             coloured = np.broadcast_to(to_rgb(GREY), (height, width, 3))
         tile = coloured.repeat(zoom, 0).repeat(zoom, 1)
         mosaic[top : top + height * zoom, left : left + width * zoom] = tile
+
     return mosaic

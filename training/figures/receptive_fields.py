@@ -76,6 +76,7 @@ def receptive_field_profiles(fields: Mapping[str, Mapping], title: str = "") -> 
             if kind in of_network
         )
         row[0].set_ylabel(f"{kind},\n{images} images", fontsize=9)
+
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -85,6 +86,7 @@ def receptive_field_profiles(fields: Mapping[str, Mapping], title: str = "") -> 
         frameon=False,
     )
     figure.suptitle(title, fontsize=11)
+
     return figure
 
 
@@ -127,6 +129,7 @@ def receptive_field_maps(fields: Mapping[str, Mapping], title: str = "") -> Figu
                 f"{kind}, {images} images\n{side:.0f} px wide", fontsize=9, color=INK
             )
         row[0].set_ylabel(wrapped(network, 26), fontsize=9)
+
     figure.suptitle(title, fontsize=11)
     return figure
 

@@ -52,6 +52,7 @@ def encoder_similarity(
             markersize=6,
             label=wrapped(name, 34),
         )
+
     lowest = min((min(values) for values in similarities.values()), default=0)
     axes.set_ylim(min(0, 1.08 * lowest), 1.04)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -61,4 +62,5 @@ def encoder_similarity(
     figure.suptitle(title, fontsize=11)
     if len(similarities) > 1:
         legend_outside(axes)
+
     return figure

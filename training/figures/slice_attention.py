@@ -41,4 +41,5 @@ def slice_attention(
         for axes, (caption, picture) in zip(row, pictures.items(), strict=False):
             axes.imshow(picture, interpolation="antialiased")
             axes.set_title(caption, fontsize=8, color=INK, pad=3)
+
     return figure

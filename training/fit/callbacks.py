@@ -2,9 +2,9 @@
 
 import json
 import math
-import pathlib
 import shutil
 import time
+from pathlib import Path
 
 import keras
 import pandas as pd
@@ -64,7 +64,7 @@ class MetricsFile(keras.callbacks.Callback):
 
     def __init__(self, run_dir, steps_per_epoch, batch_size):
         super().__init__()
-        self.path = pathlib.Path(run_dir) / METRICS_FILE
+        self.path = Path(run_dir) / METRICS_FILE
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
 
@@ -111,7 +111,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, run_dir, monitor="val_log_loss", higher_is_better=False):
         super().__init__()
-        self.folder = pathlib.Path(run_dir) / "checkpoints"
+        self.folder = Path(run_dir) / "checkpoints"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.monitor = monitor
         self.best_file = self.folder / "best.weights.h5"
@@ -151,7 +151,7 @@ class Checkpoints(keras.callbacks.Callback):
 
 def drop_later_rows(run_dir, finished_epochs):
     """Takes rows of epochs that will be run again, and one cut short, out of the metrics' files."""
-    path = pathlib.Path(run_dir) / METRICS_FILE
+    path = Path(run_dir) / METRICS_FILE
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]

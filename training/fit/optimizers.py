@@ -37,6 +37,7 @@ def make_optimizer(config, steps_per_epoch):
     )
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
+
     return optimizer
 
 

@@ -54,6 +54,7 @@ def _narrow_points(model, block_ends):
         if ends_block and needed_until <= index:
             points.append(layer.output)
         needed_until = max(needed_until, last_use[id(layer.output)])
+
     return points
 
 

@@ -40,6 +40,7 @@ def steepest_steps(variables, values, gradients, kind, rho, eta):
         raise ValueError(
             f"Expected `kind` of {SAM!r} or {ASAM!r}. Received: kind={kind!r}"
         )
+
     if kind == SAM:
         scales = [ops.ones_like(value) for value in values]
     else:
@@ -49,6 +50,7 @@ def steepest_steps(variables, values, gradients, kind, rho, eta):
             else ops.abs(value) + eta
             for variable, value in zip(variables, values, strict=True)
         ]
+
     scaled = [
         scale * gradient for scale, gradient in zip(scales, gradients, strict=True)
     ]

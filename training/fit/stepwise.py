@@ -50,6 +50,7 @@ class StepwiseModel(keras.Model):
                 weight + step for weight, step in zip(weights, steps, strict=True)
             ]
             gradients, *_ = self._gradients(raised, state, x, y, moved)
+
         for index in sorted(moved):
             self.non_trainable_variables[index].assign(new_state[index])
         # The optimizer adds up over replicas once more; what it sees is alike on all of them, so that they
@@ -59,6 +60,7 @@ class StepwiseModel(keras.Model):
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss * replicas, sample_weight=tf.shape(y)[0])
+
         return self.compute_metrics(x, y, y_pred)
 
     def _gradients(self, weights, state, x, y, moved):
@@ -127,6 +129,7 @@ class StepwiseModel(keras.Model):
             tape.watch(weights)
             loss, y_pred, new_state = self._loss(weights, state, x, y)
             scaled = self.optimizer.scale_loss(loss)
+
         moved.update(
             index
             for index, pair in enumerate(zip(state, new_state))
@@ -152,6 +155,7 @@ class StepwiseModel(keras.Model):
                 y_pred,
                 [scope.get_current_value(variable) for variable in kept],
             )
+
         by_id = {id(variable): value for variable, value in values}
         y_pred, after = run_blocks(self.blocks, by_id, x)
         with keras.StatelessScope(values):

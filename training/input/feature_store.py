@@ -10,9 +10,9 @@ import hashlib
 import json
 import logging
 import math
-import pathlib
 import shutil
 import zlib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ class FeatureStore:
         keys: The key of each in the records. Backbones with the same weights have the same.
     """
 
-    folder: pathlib.Path
+    folder: Path
     shapes: dict[str, tuple[int, int, int]]
     keys: dict[str, str]
 
@@ -70,6 +70,7 @@ class FeatureStore:
         for name, shape in self.shapes.items():
             stored = tf.io.decode_raw(record[self.keys[name]], tf.float16)
             maps[name] = tf.cast(tf.reshape(stored, shape), tf.float32)
+
         return {"inputs": maps, **{key: record[key] for key in ("labels", *ID_COLUMNS)}}
 
 
@@ -121,7 +122,7 @@ def store_features(
     name = hashlib.sha256("\n".join(sorted(set(keys.values()))).encode()).hexdigest()[
         :16
     ]
-    store = FeatureStore(pathlib.Path(root) / name, shapes, keys)
+    store = FeatureStore(Path(root) / name, shapes, keys)
     store.folder.mkdir(parents=True, exist_ok=True)
     passes = {split: copies if split == "train" and copies else 1 for split in sources}
     images = sum(sources[split].count * passes[split] for split in sources)
@@ -162,7 +163,7 @@ def store_features(
 def _finished_store(root, wanted):
     """Folder of the smallest finished store that has the wanted maps; None if there is none."""
     fitting = []
-    for path in pathlib.Path(root).glob(f"*/{INFO_FILE}"):
+    for path in Path(root).glob(f"*/{INFO_FILE}"):
         held = set(json.loads(path.read_text()).get("maps", ()))
         if wanted <= held:
             fitting.append((len(held), path.parent))
@@ -179,7 +180,7 @@ def _shards_to_write(sources, copies):
             else []
         )
         for shard in map(str, source.copies[0]):
-            name = pathlib.Path(shard).name
+            name = Path(shard).name
             work += [
                 (source, shard, name.replace(split, prefix, 1))
                 for prefix in prefixes or [split]
@@ -277,4 +278,5 @@ def _keys(extractor, backbones, info, settings):
         for variable in keras.Model(extractor.input, tensor).variables:
             digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
         keys[name] = f"{backbones[name]}-{digest.hexdigest()[:16]}"
+
     return keys

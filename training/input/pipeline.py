@@ -146,6 +146,7 @@ def labels_and_ids(source):
     labels = columns.pop("labels")
     further = [key for key in columns if key not in ID_COLUMNS]
     columns = {key: columns[key] for key in (*ID_COLUMNS, *further)}
+
     return labels, {
         key: each.astype("U") if each.dtype == object else each
         for key, each in columns.items()

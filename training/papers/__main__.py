@@ -300,6 +300,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write all of it into README.md and docs/ of the folder where this is started",
     )
+
     return parser
 
 

@@ -50,6 +50,7 @@ def check_arguments(arguments):
             raise UserError(
                 f"expected --{option} of at least {least}, received {getattr(arguments, name)}"
             )
+
     slices_counted(arguments.study_rule)
     if not (arguments.run or arguments.export or arguments.server):
         raise UserError(
@@ -190,6 +191,7 @@ def make_parser():
         "DICOMWEB_PASSWORD",
     )
     archive.add_argument("--store", action="store_true", help="store the reports there")
+
     return parser
 
 

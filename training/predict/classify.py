@@ -125,16 +125,19 @@ def _outcome(
         return Rejected(file.path, file.reason or str(outputs))
     if isinstance(outputs, ServerError):
         return outputs
+
     try:
         probabilities = probabilities_by_label(outputs)
         maps = heat_maps(outputs)
     except ServerError as error:
         return error
+
     if maps is None and (overlays or keep_heat_maps):
         return ServerError(
             f"the model gives no heat maps: its outputs are {', '.join(outputs)}",
             INTERNAL,
         )
+
     spec = spec_of_answer(probabilities, task)
     probabilities = in_order(probabilities, spec)
     columns = {**file.image.columns} | likeliest(probabilities, task)
@@ -142,6 +145,7 @@ def _outcome(
         columns["overlay"] = "; ".join(
             overlays.write(file.path, file.image.pixels, probabilities, maps)
         )
+
     return SliceResult(
         file.path,
         probabilities,

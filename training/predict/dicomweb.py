@@ -150,8 +150,10 @@ def _find_instances(
         found = client.search_for_series(
             study_uid, fields=["Modality", "SeriesNumber"], get_remaining=True
         )
+
     if not found:
         raise UserError(unknown)
+
     there = [
         (_first(series, _MODALITY), _first(series, _SERIES_UID)) for series in found
     ]
@@ -161,6 +163,7 @@ def _find_instances(
             f"the study has no series of modality {' or '.join(modalities)}, only of "
             f"{', '.join(sorted({str(modality) for modality, _ in there}))}"
         )
+
     places = []
     for series_uid in wanted:
         with _explained(url, "looking for the study's images"):
@@ -174,6 +177,7 @@ def _find_instances(
         places += [
             (series_uid, uid) for _, uid in sorted(zip(numbers, uids, strict=True))
         ]
+
     return places
 
 
@@ -192,6 +196,7 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
         raise UserError(
             'DICOMweb needs the package dicomweb-client: pip install "keras_medformers[reports]"'
         ) from error
+
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(
@@ -202,6 +207,7 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
             f"--dicomweb must hold no name or password; set {USER_VARIABLE} and {PASSWORD_VARIABLE}, or use "
             "~/.netrc"
         )
+
     session = requests.Session()
     user = user or os.environ.get(USER_VARIABLE)
     if user:
@@ -219,6 +225,7 @@ def _client(url: str, user: str | None, timeout_s: float) -> Iterator:
                 "The password and the images go to %s unencrypted: use https",
                 _shown(url),
             )
+
     client = DICOMwebClient(
         url.rstrip("/"), session=session, timeout=timeout_s, permissive_uid=True
     )

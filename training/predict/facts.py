@@ -47,7 +47,7 @@ def facts_of_run(run_dir: Path) -> Facts:
     """What a run's configuration says.
 
     Raises:
-        UserError: There is no run, or it is none to classify files with.
+        UserError: If there is no run, or it is none to classify files with.
     """
     config = Config.load(run_dir)
     _refuse_patches(run_dir, config.dataset)
@@ -64,7 +64,7 @@ def facts_of_export(version_dir: Path) -> Facts | None:
     """What the model card in an export says; None if it has none.
 
     Raises:
-        UserError: The card is damaged, or of a model that is none to classify files with.
+        UserError: If the card is damaged, or of a model that is none to classify files with.
     """
     path = version_dir / MODEL_CARD
     if not path.is_file():
@@ -118,7 +118,7 @@ def version_of_run(run_dir: Path) -> Path:
     """The latest export of a run.
 
     Raises:
-        UserError: There is no run, or it has none.
+        UserError: If there is no run, or it has none.
     """
     version = latest_version(Path(run_dir) / "export" / Config.load(run_dir).model)
     if version is None:
@@ -130,7 +130,7 @@ def version_of_export(directory: Path) -> Path:
     """The version that `--export` names, or the latest in the folder that it names.
 
     Raises:
-        UserError: There is none.
+        UserError: If there is none.
     """
     version = latest_version(Path(directory))
     if version is None:

@@ -49,6 +49,7 @@ class Journal:
             entries = [identity, *self._answers.values()]
         else:
             entries = [identity]
+
         write_text(self._path, "".join(json.dumps(entry) + "\n" for entry in entries))
 
     def answer(self, path: Path) -> SliceResult | None:

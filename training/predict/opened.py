@@ -155,6 +155,7 @@ def _modality(
             f"model {metadata.name} has no signature that takes pixels; expected one that "
             "`make export` wrote"
         )
+
     dtype, channels = takes[0]
     if known is None:
         found = modality_of_old_export(dtype, channels)
@@ -164,16 +165,19 @@ def _modality(
                 "of what; name its run by --run or its export by --export beside --server"
             )
         return found
+
     try:
         modality = get_modality(known.modality)
     except ValueError as error:
         raise UserError(f"{arguments.run or arguments.export}: {error}") from error
+
     if not modality.takes(dtype, channels):
         raise UserError(
             f"{arguments.run or arguments.export} is about {modality.nouns}, {modality.dtype} pixels with "
             f"{modality.channels} channel(s), and the model at {where} takes {dtype} with {channels}; name "
             "the run or export that is served"
         )
+
     return modality
 
 
@@ -186,6 +190,7 @@ def _settings(
         raise UserError(
             f"--treatment is for CT slices, and the model takes images of modality {reader.modality.name}"
         )
+
     for name, unknown in reader.settings.NEEDED.items():
         if known is None and not (name == "treatment" and arguments.treatment):
             option = f", or say it by --treatment ({AS_THEY_ARE}: they were not)"
@@ -193,8 +198,10 @@ def _settings(
                 f"nothing says {unknown}; name its run by --run or its export by --export beside --server"
                 + (option if name == "treatment" else "")
             )
+
     settings = known.settings if known else reader.settings()
     if not arguments.treatment:
         return settings
+
     treatment = None if arguments.treatment == AS_THEY_ARE else arguments.treatment
     return dataclasses.replace(settings, treatment=treatment)

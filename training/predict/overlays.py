@@ -80,6 +80,7 @@ class Overlays:
                 f"expected --label to be {ALL}, {LIKELIEST}, or among {', '.join(sorted(known))}. "
                 f"Received: {', '.join(sorted(unknown))}"
             )
+
         picture, names = self._to_picture(pixels), []
         for output, of_output in probabilities.items():
             best = max(of_output, key=of_output.get)
@@ -94,6 +95,7 @@ class Overlays:
                 (self._folder / names[-1]).write_bytes(
                     cv2.imencode(".png", shown[..., ::-1])[1].tobytes()
                 )
+
         return names
 
     def _name(self, path: Path, label: str) -> str:

@@ -69,6 +69,7 @@ def write_reports(
                 )
         except UserError as error:
             failed.append(f"of {study.study_id}: {error}")
+
     logger.info(
         "%d reports are in %s: patient data, like the slices", len(files), folder
     )
@@ -77,4 +78,5 @@ def write_reports(
             f"no report {failed[0]}"
             + (f" (and {len(failed) - 1} more)" if failed[1:] else "")
         )
+
     return files

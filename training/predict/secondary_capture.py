@@ -82,6 +82,7 @@ def write_secondary_captures(
     highdicom = import_highdicom()
     series_uid = highdicom.UID()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     for number, (path, result, header) in enumerate(
         zip(paths, shown, headers, strict=True), start=1
     ):
@@ -100,6 +101,7 @@ def write_secondary_captures(
                 f"Heat map of {name} over the slice, and a band of text"
             )
             save(capture, path)
+
     return paths
 
 
@@ -175,6 +177,7 @@ def _capture(
     )
     capture.SourceImageSequence = [source]
     capture.BurnedInAnnotation = "NO"
+
     return capture
 
 

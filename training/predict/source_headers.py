@@ -75,6 +75,7 @@ def _read(path: Path) -> pydicom.Dataset:
         raise UserError(
             f"cannot report on {path}: it is not there, or not a DICOM file"
         ) from error
+
     for keyword in _IDENTIFIERS:
         value = UID(
             str(header.get(keyword) or ""), validation_mode=pydicom_config.IGNORE
@@ -85,6 +86,7 @@ def _read(path: Path) -> pydicom.Dataset:
                 f"cannot report on {path}: {_named(keyword)} {found}, as in RSNA's public files; a report "
                 "has to name the images it is about. Leave the report out for such files"
             )
+
     for keyword in _PRESENT_BUT_MAYBE_EMPTY:
         if header.get(keyword) is None:
             setattr(header, keyword, "")

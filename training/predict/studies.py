@@ -18,7 +18,7 @@ def slices_counted(rule: str) -> int | None:
     """How many slices decide by a rule: 1 by `max`, all (None) by `mean`, K by `topK`.
 
     Raises:
-        UserError: There is no such rule.
+        UserError: If there is no such rule.
     """
     if rule == MEAN:
         return None

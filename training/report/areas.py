@@ -67,6 +67,7 @@ def finding_sections(evaluation: Mapping) -> list[str]:
         sections.append(
             _table("By type of finding", "type", by_type, area["positive_label"])
         )
+
     if "by_finding_size" in area:
         by_size = area["by_finding_size"]
         rows = {
@@ -81,6 +82,7 @@ def finding_sections(evaluation: Mapping) -> list[str]:
         sections.append(
             _table("By size of finding", "size", rows, area["positive_label"], more)
         )
+
     return sections
 
 

@@ -95,4 +95,5 @@ def render(run: Run, contents: Contents, seen: Mapping[str, bytes]) -> Report:
         else section
         for section in sections
     ]
+
     return Report(page(heading, html), pictures)

@@ -4,7 +4,7 @@ The card leaves the house with the model, so it names no folder, file, patient o
 """
 
 import json
-import pathlib
+from pathlib import Path
 
 from data_prep.records.splits import SPLITS
 from keras_medformers.layers import (
@@ -54,7 +54,7 @@ def make_model_card(run_dir, config, info, preprocessor):
     Returns:
         A dict that `json.dumps(..., allow_nan=False)` takes.
     """
-    path = pathlib.Path(run_dir) / EVALUATION_FILE
+    path = Path(run_dir) / EVALUATION_FILE
     evaluation = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {
         "model": config.model,
@@ -103,6 +103,7 @@ def _step(layer):
         return f"the middle {layer.height} x {layer.width} kept"
     if kind == "Rescaling":
         return _rescaling(layer.scale, layer.offset)
+
     return f"{kind} {layer.name}"
 
 

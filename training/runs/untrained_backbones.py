@@ -15,8 +15,8 @@ chain learn on phantoms. It is no substitute for pretrained weights.
 """
 
 import logging
-import pathlib
 import zlib
+from pathlib import Path
 
 import keras
 
@@ -44,7 +44,7 @@ def untrained_backbone_files(instances, folder, image_batches, input_shape, seed
     Returns:
         Dict from instance to path.
     """
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for instance, name in instances.items():
@@ -62,6 +62,7 @@ def untrained_backbone_files(instances, folder, image_batches, input_shape, seed
             with whole_file(path) as temporary:
                 backbone.save_weights(temporary)
         paths[instance] = path
+
     return paths
 
 

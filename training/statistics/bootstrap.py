@@ -98,6 +98,7 @@ def percentile_intervals(
             low, high = np.quantile(drawn_scores, [(1 - level) / 2, (1 + level) / 2])
             ends = {"low": float(low), "high": float(high), "draws": len(drawn_scores)}
             intervals[key] = {**empty, **ends}
+
     return intervals
 
 

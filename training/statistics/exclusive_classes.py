@@ -86,6 +86,7 @@ def single_label_metrics(
         "recall": recall[support > 0].mean(),
         "specificity": scores["specificity"][0],
     }
+
     return {
         "count": len(true),
         "patients": None if group_ids is None else len(set(group_ids)),
@@ -137,6 +138,7 @@ def confusion_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
         }
         means["specificity"][present.sum(axis=1) < 2] = np.nan
         accuracy = hits.sum(axis=1) / support.sum(axis=1)
+
     return {
         "accuracy": accuracy,
         **means,
@@ -197,6 +199,7 @@ def _label_metrics(
         undefined["recall"] = undefined["auroc"] = (
             "no images of this class; not in the means"
         )
+
     if others == 0:
         undefined["specificity"] = undefined["auroc"] = "no images of other classes"
     if predicted == 0:
@@ -205,6 +208,7 @@ def _label_metrics(
         undefined["precision"] = undefined["f1"] = (
             "no images of this class, true or predicted"
         )
+
     found = {**scores, "auroc": auroc}
     return {
         "support": int(support),
@@ -239,6 +243,7 @@ def _checked(labels, probabilities, classes: int) -> tuple[np.ndarray, np.ndarra
         )
     if not len(labels):
         raise ValueError("There is nothing to score: `labels` has no rows")
+
     if labels.ndim == 2:
         wrong = ~(np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1))
         if wrong.any():
@@ -254,6 +259,7 @@ def _checked(labels, probabilities, classes: int) -> tuple[np.ndarray, np.ndarra
                 f"`labels` must be class indices from 0 to {classes - 1}. "
                 f"Received: {np.unique(labels)[:8].tolist()}"
             )
+
     inside = ((probabilities >= 0) & (probabilities <= 1)).all(axis=1)
     wrong = ~(
         inside & (np.abs(probabilities.sum(axis=1) - 1) <= PROBABILITY_SUM_TOLERANCE)
@@ -264,4 +270,5 @@ def _checked(labels, probabilities, classes: int) -> tuple[np.ndarray, np.ndarra
             f"Received: {int(wrong.sum())} of {len(wrong)} rows that do not, the first is row "
             f"{int(wrong.argmax())}: {np.round(probabilities[wrong.argmax()], 4).tolist()}"
         )
+
     return true, probabilities

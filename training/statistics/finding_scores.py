@@ -83,6 +83,7 @@ def area_scores(
                 for i, name in enumerate(THIRDS)
             },
         }
+
     return found
 
 
@@ -107,6 +108,7 @@ def subsets_of_findings(
             (TYPE_COLUMN, name): types == index
             for index, name in enumerate(FINDING_TYPES)
         }
+
     of_positives = sizes_of_positives(ids, labels)
     if len(of_positives):
         sizes = ids[SIZE_COLUMN].to_numpy("float64")
@@ -118,6 +120,7 @@ def subsets_of_findings(
         subsets |= {
             (SIZE_COLUMN, name): known & (third == i) for i, name in enumerate(THIRDS)
         }
+
     return subsets
 
 

@@ -54,6 +54,7 @@ def constant_prevalence_score(
                 f"`{name}` must hold {len(weights)} shares in [0, 1], one per label weight. "
                 f"Received: {name}={shares.tolist()}"
             )
+
     predicted = np.clip(predicted, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
     losses = -(observed * np.log(predicted) + (1 - observed) * np.log1p(-predicted))
     return float(np.average(losses, weights=weights))

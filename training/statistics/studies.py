@@ -50,6 +50,7 @@ def by_study(
         raise ValueError(
             f"`rule` must be one of {', '.join(STUDY_RULES)}. Received: rule={rule!r}"
         )
+
     probabilities, labels, ids = (
         np.asarray(probabilities),
         np.asarray(labels),
@@ -60,6 +61,7 @@ def by_study(
             "`probabilities`, `labels` and `study_ids` must have one row per image. "
             f"Received: {len(probabilities)}, {len(labels)} and {len(ids)} rows"
         )
+
     order = np.argsort(ids, kind="stable")
     names, starts, counts = np.unique(ids[order], return_index=True, return_counts=True)
     if rule == "max":
@@ -68,6 +70,7 @@ def by_study(
         combined = (
             np.add.reduceat(probabilities[order], starts, axis=0) / counts[:, None]
         )
+
     return StudyArrays(
         names,
         combined,

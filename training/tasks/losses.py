@@ -39,6 +39,7 @@ def weighted_log_loss(
             f"`y_pred` must have shape (batch, {len(label_weights)}), one column per label weight. "
             f"Received: y_pred.shape={tuple(y_pred.shape)}, label_weights={tuple(label_weights)}"
         )
+
     shares = np.asarray(label_weights, "float32") / np.sum(
         label_weights, dtype="float32"
     )

@@ -117,6 +117,7 @@ def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
         slope, intercept = _rescale(file)
         padding = file.padding_range()
         stored = file.stored_values()
+
     dataset = file.dataset
     is_padding = (
         None if padding is None else (stored >= padding[0]) & (stored <= padding[1])
@@ -132,6 +133,7 @@ def read_slice(path: str | Path, correct_twelve_bit: bool = True) -> CTSlice:
                 "PhotometricInterpretation (0028,0004) is MONOCHROME1, "
                 "and the corners are air neither as stored nor inverted"
             )
+
     if is_padding is not None:
         hu[is_padding] = HU_MIN
     return CTSlice(**identity, hu=hu, corrected_twelve_bit=corrected)
@@ -171,10 +173,12 @@ def _refuse_unless_ct_slice(file: DicomFile) -> None:
         file.text("SOPClassUID")
         or file.dataset.file_meta.get("MediaStorageSOPClassUID", "")
     )
+
     if sop_class not in ("", CTImageStorage):
         file.refuse(
             f"SOPClassUID (0008,0016) is {code(sop_class.name)}, expected CT Image Storage"
         )
+
     image_type = [part.strip().upper() for part in file.text("ImageType").split("\\")]
     if "LOCALIZER" in image_type:
         file.refuse("ImageType (0008,0008) says LOCALIZER: a projection, not a slice")
@@ -182,15 +186,18 @@ def _refuse_unless_ct_slice(file: DicomFile) -> None:
         file.refuse(
             "ImageType (0008,0008) says SECONDARY and ConversionType (0008,0064) is set: a secondary capture"
         )
+
     file.refuse_unless_one_grey_frame()
     if file.text("BitsAllocated") != "16":
         bits = code(file.text("BitsAllocated"))
         file.refuse(
             f"BitsAllocated (0028,0100) is {bits or 'missing'}, expected 16 for CT"
         )
+
     for keyword in ("Rows", "Columns"):
         if file.number(keyword, default=0) < 1:
             file.refuse(f"{file.named(keyword)} is not a positive number")
+
     _rescale(file)
 
 

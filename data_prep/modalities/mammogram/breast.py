@@ -60,6 +60,7 @@ def find_breast(grey: np.ndarray) -> Breast:
     low, high = np.percentile(small, [1, 99.5])
     if high <= low:
         raise NoBreast
+
     level = np.sqrt(np.clip((small.astype(np.float32) - low) / (high - low), 0, 1))
     level = cv2.GaussianBlur(np.rint(level * 255).astype(np.uint8), (5, 5), 0)
     otsu, _ = cv2.threshold(level, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
@@ -73,10 +74,12 @@ def find_breast(grey: np.ndarray) -> Breast:
     count, of_pixel, stats, _ = cv2.connectedComponentsWithStats(tissue, connectivity=4)
     if count < 2:
         raise NoBreast
+
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     breast = _filled(of_pixel == largest)
     if np.mean(breast) < LEAST_AREA_SHARE:
         raise NoBreast
+
     mask = cv2.resize(breast, (width, height), interpolation=cv2.INTER_NEAREST).astype(
         bool
     )

@@ -98,7 +98,7 @@ def read_header(path: str | Path) -> MammogramHeader:
     """Reads what is known of a mammogram without decoding it.
 
     Raises:
-        UnreadableMammogram: The file is not there, or its header is not that of a mammogram.
+        UnreadableMammogram: If the file is not there, or its header is not that of a mammogram.
     """
     path = Path(path)
     if is_png(path):
@@ -115,8 +115,9 @@ def read_mammogram(path: str | Path) -> Mammogram:
     """Reads one mammogram.
 
     Raises:
-        UnreadableMammogram: The file is not there, is not a mammogram, its air is bright, its look-up tables
-            cannot be applied, or its pixels are damaged or need a decoder that is not installed.
+        UnreadableMammogram: If the file is not there, is not a mammogram, its air is
+            bright, its look-up tables cannot be applied, or its pixels are damaged or
+            need a decoder that is not installed.
 
     Reference:
         DICOM PS3.3 C.8.11.7 (Mammography Image module), C.11.1 (modality LUT), C.11.2 (VOI LUT),
@@ -143,6 +144,7 @@ def read_mammogram(path: str | Path) -> Mammogram:
                 else presentation_level(stored, file)
             )
             grey = grey_of(level, stored, file.padding_range())
+
     if _air_is_bright(grey):
         raise UnreadableMammogram(
             path,
@@ -151,6 +153,7 @@ def read_mammogram(path: str | Path) -> Mammogram:
             else "PhotometricInterpretation (0028,0004) is "
             f"{code(file.dataset.PhotometricInterpretation)}, by which its air would be bright",
         )
+
     return Mammogram(header.rows, header.columns, header.laterality, grey, linearised)
 
 
@@ -158,7 +161,7 @@ def study_and_series(path: str | Path) -> tuple[str, str]:
     """StudyInstanceUID and SeriesInstanceUID of a DICOM file, "" where missing.
 
     Raises:
-        UnreadableMammogram: The file is not there, or is no DICOM image.
+        UnreadableMammogram: If the file is not there, or is no DICOM image.
     """
     keywords = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns")
     with tolerant_pydicom():
@@ -172,17 +175,20 @@ def _refuse_unless_mammogram(file: DicomFile) -> None:
         file.text("SOPClassUID")
         or file.dataset.file_meta.get("MediaStorageSOPClassUID", "")
     )
+
     if modality not in ("", "MG") or (
         modality == "" and sop_class not in SOP_CLASSES[:2]
     ):
         file.refuse(
             f"Modality (0008,0060) is {code(modality) or 'missing'}, expected MG"
         )
+
     if sop_class not in ("", *SOP_CLASSES):
         file.refuse(
             f"SOPClassUID (0008,0016) is {code(sop_class.name)}, expected Digital Mammography X-Ray Image "
             "Storage"
         )
+
     file.refuse_unless_one_grey_frame()
     refuse_unless_8_to_16_bits(file)
 

@@ -48,11 +48,13 @@ class Frame:
             cut[
                 top - self.top : bottom - self.top, left - self.left : right - self.left
             ] = inside
+
         if self.flipped:
             cut = cut[:, ::-1]
         size = (self.out_width, self.out_height)
         if size == (self.width, self.height):
             return np.ascontiguousarray(cut)
+
         return cv2.resize(np.ascontiguousarray(cut), size, interpolation=cv2.INTER_AREA)
 
     def moved(self, box: Box) -> Box | None:

@@ -106,7 +106,7 @@ class MammogramSettings(Settings):
         """See `Settings.in_folder`.
 
         Raises:
-            UserError: The height to store is larger than that of the files.
+            UserError: If the height to store is larger than that of the files.
         """
         height = self.source_height or of_folder.get("source_height", FULL_HEIGHT_PX)
         if self.image_size > height:
@@ -191,7 +191,7 @@ def place_of_mammogram(path: Path) -> Place:
     """Reads where a mammogram belongs.
 
     Raises:
-        UnreadableMammogram: The file is not there, or is no DICOM image.
+        UnreadableMammogram: If the file is not there, or is no DICOM image.
     """
     if path.suffix.lower() == ".png":
         return Place()
@@ -301,10 +301,12 @@ def _prepare(path: Path, laterality: str, least_px: int) -> Prepared:
             path,
             f"has {mammogram.columns} x {mammogram.rows} pixels, less than the {least_px} of a patch",
         )
+
     try:
         breast = find_breast(mammogram.grey)
     except NoBreast as error:
         raise UnreadableMammogram(path, NO_BREAST) from error
+
     said = laterality or mammogram.laterality
     side = breast.side or said or "left"
     grey = np.where(breast.mask, mammogram.grey, np.uint16(0))

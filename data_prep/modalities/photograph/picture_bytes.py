@@ -95,6 +95,7 @@ def stripped_png(data: bytes) -> bytes:
                 f"needs the PNG chunk {_name(kind)}, which the standard does not know"
             )
         position += len(chunk)
+
     return b"".join(kept)
 
 

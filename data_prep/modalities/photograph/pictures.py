@@ -84,7 +84,7 @@ def check_photograph(path: str | Path) -> None:
     """Looks at a file's beginning, without decoding it.
 
     Raises:
-        UnreadablePhotograph: The file is not there, is empty or is no picture of a known format.
+        UnreadablePhotograph: If the file is not there, is empty or is no picture of a known format.
     """
     path = Path(path)
     with _damage_as_reason(path), path.open("rb") as file:
@@ -98,7 +98,7 @@ def read_photograph(path: str | Path) -> np.ndarray:
         RGB, uint8 of shape `(height, width, 3)`.
 
     Raises:
-        UnreadablePhotograph: The file is not there, is no picture, or is damaged.
+        UnreadablePhotograph: If the file is not there, is no picture, or is damaged.
     """
     path = Path(path)
     with _damage_as_reason(path):
@@ -110,7 +110,7 @@ def prepare_photograph(path: str | Path) -> PreparedPhotograph:
     """Reads a picture and gives the file that records hold; decodes it to see that it is whole.
 
     Raises:
-        UnreadablePhotograph: The file is not there, is no picture, or is damaged.
+        UnreadablePhotograph: If the file is not there, is no picture, or is damaged.
     """
     path = Path(path)
     with _damage_as_reason(path):
@@ -145,9 +145,11 @@ def _decode(path: Path, data: bytes) -> tuple[Image.Image, bytes, str]:
         image_format, stripped, is_common = PNG, stripped_png(data), True
     else:
         image_format, stripped, is_common = PNG, b"", False
+
     # Orientation is in the metadata: a file that had none is upright.
     if is_common and (len(stripped) == len(data) or _turn(image) is None):
         return _to_rgb(path, _open(path, io.BytesIO(stripped))), stripped, image_format
+
     rgb = _to_rgb(path, image)
     # Asked after decoding, which itself puts TIFF upright.
     turn = _turn(image)
@@ -157,6 +159,7 @@ def _decode(path: Path, data: bytes) -> tuple[Image.Image, bytes, str]:
 def _open(path: Path, file: io.BufferedIOBase) -> Image.Image:
     if not file.read(1):
         raise UnreadablePhotograph(path, "is empty (0 bytes)")
+
     file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)
@@ -164,10 +167,12 @@ def _open(path: Path, file: io.BufferedIOBase) -> Image.Image:
         raise UnreadablePhotograph(
             path, f"is no picture, expected one of {', '.join(FORMATS)}"
         ) from error
+
     if image.format not in JPEG_FORMATS and getattr(image, "n_frames", 1) > 1:
         raise UnreadablePhotograph(
             path, f"has {image.n_frames} frames or pages, expected one picture"
         )
+
     return image
 
 

@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     logger.info(
         "%d slices in %s; see %s", summary["slices"], args.output, CONTACT_SHEET_FILE
     )
+
     for label, count in summary["positives"].items():
         logger.info(
             "  %-17s %5d slices (%.3f)", label, count, count / summary["slices"]
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also write a map of the true tissues per slice",
     )
     add_run_options(parser)
+
     return parser
 
 

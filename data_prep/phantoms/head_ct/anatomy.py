@@ -95,6 +95,7 @@ class Head:
         if shift is not None:
             dx, dy, dz = shift(x, y, z)
             bx, by, bz = bx - dx, by - dy, bz - dz
+
         warped = Points(bx, by, bz, points.down)
         low = float(z.min()) < skull.BASE_TOP_MM
         dome, radial = skull.cranium(x, y, z)
@@ -106,10 +107,12 @@ class Head:
         scalp, muscle = skull.scalp_thickness(x, y, z, warp_b)
         mm["skin"] = mm["table"] - (scalp + self.scalp_mm)
         mm["muscle"] = mm["table"] - (muscle + 1.2)
+
         if low:
             self._base(fields)
         else:
             mm["cavity"] = dome
+
         self._brain(fields, low)
         return fields
 
@@ -151,6 +154,7 @@ class Head:
             mm["folia"] = brain.folia(x, y, z, fields.noise[3])
         else:
             fossa = np.full_like(x, _NEVER_MM)
+
         mm["fossa"] = fossa
         mm["lateral"] = brain.lateral_ventricles(x, y, z, w)
         mm["midline"] = brain.midline_ventricles(x, y, z, w)

@@ -64,6 +64,7 @@ class PhantomConfig:
         fits = 64 <= size <= 1024 and size % 2 == 0
         check_setting("image_size_px", size, fits, "an even number from 64 to 1024")
         check_setting("seed", self.seed, self.seed >= 0, "0 or more")
+
         for name in ("least_clot_mm", "median_clot_mm"):
             check_setting(
                 name,
@@ -71,6 +72,7 @@ class PhantomConfig:
                 1.0 <= getattr(self, name) <= 40.0,
                 "from 1 to 40",
             )
+
         self._check_prevalence()
 
     def _check_prevalence(self) -> None:
@@ -80,10 +82,12 @@ class PhantomConfig:
             raise UserError(
                 f"prevalence needs a share for each of {names}. Received: {sorted(shares)}"
             )
+
         for name, share in shares.items():
             check_setting(
                 f"prevalence of {name}", share, 0.0 <= share <= 1.0, "from 0 to 1"
             )
+
         kinds = [shares[kind] for kind in KINDS]
         if not max(kinds) <= shares["any"] <= sum(kinds) + 1e-9:
             raise UserError(
@@ -122,6 +126,7 @@ def plan_patients(config: PhantomConfig) -> list[PatientPlan]:
         )
         for patient in order[:wanted]:
             kinds[int(patient)].add(kind)
+
     twice = set(
         rng.permutation(config.patients)[
             : _count(config.second_series, config)

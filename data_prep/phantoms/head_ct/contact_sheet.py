@@ -31,6 +31,7 @@ def write_contact_sheet(path: Path, images_dir: Path, rows: list[dict]) -> None:
         _line("normal, base to vertex", images_dir, normal, BRAIN_WINDOW),
         _line("the same, bone window", images_dir, normal, BONE_WINDOW),
     ]
+
     for kind in KINDS:
         shown = [
             row | {"area": row["areas_mm2"][kind]}
@@ -41,6 +42,7 @@ def write_contact_sheet(path: Path, images_dir: Path, rows: list[dict]) -> None:
             row for row in shown if row["area"] >= max(row["areas_mm2"].values())
         ] or shown
         lines.append(_line(kind, images_dir, _evenly(shown, "area"), BRAIN_WINDOW))
+
     with whole_file(path) as temporary:
         cv2.imwrite(str(temporary), np.vstack(lines))
 
@@ -74,6 +76,7 @@ def _line(
         else f"{title}: none in this set"
     )
     cv2.putText(line, text, (6, 18), _FONT, 0.55, 255, 1, cv2.LINE_AA)
+
     for column, row in enumerate(rows):
         left = column * _TILE_PX
         line[_CAPTION_PX : _CAPTION_PX + _TILE_PX, left : left + _TILE_PX] = _tile(
@@ -92,6 +95,7 @@ def _line(
             1,
             cv2.LINE_AA,
         )
+
     return line
 
 

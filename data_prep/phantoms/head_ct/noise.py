@@ -46,6 +46,7 @@ class NoiseVolume:
                 np.fft.rfftn(white) * ring, s=(CELLS,) * 3, axes=(0, 1, 2)
             )
             fields.append((field / field.std()).astype(np.float32))
+
         cube = np.pad(
             np.stack(fields, axis=-1), ((0, 0), (0, 1), (0, 1), (0, 0)), mode="wrap"
         )

@@ -79,6 +79,7 @@ def make_patient(
                 "level": index / (config.slices_per_series - 1),
             }
             rows.append(row | _findings(image, bleedings, acquisition.spacing_mm))
+
     return rows
 
 
@@ -123,6 +124,7 @@ def _findings(
             np.zeros(image.hu.shape, bool) if share is None else share >= VISIBLE_SHARE
         )
         areas[kind] = round(float(shown[kind].sum()) * spacing_mm**2, 2)
+
     labels = [kind for kind in KINDS if areas[kind] >= VISIBLE_AREA_MM2]
     location = "normal"
     if labels:
@@ -130,6 +132,7 @@ def _findings(
         location = next(b.location for b in bleedings if b.kind == largest)
         if image.below_tentorium[shown[largest]].mean() > 0.5:
             location = hemorrhage.SUBTENTORIAL
+
     return {"areas_mm2": areas, "labels": labels, "location": location}
 
 

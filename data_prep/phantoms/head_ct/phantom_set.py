@@ -56,6 +56,7 @@ def make(
     made = folder.claim(overwrite)
     if made:
         return made
+
     for name in (IMAGES, PROGRESS_DIR, *([TRUTH_MAPS] if config.with_truth else [])):
         (output_dir / name).mkdir(exist_ok=True)
     rows = _make_patients(output_dir, config, workers)
@@ -86,6 +87,7 @@ def _make_patients(
     with tqdm(total=slices, unit=" slices", desc="phantoms") as bar:
         for made in draw_all(_make_and_report, jobs, workers):
             bar.update(made)
+
     rows = [
         row for plan in plans for row in json.loads(reports[plan.number].read_text())
     ]

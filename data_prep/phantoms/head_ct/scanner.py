@@ -53,6 +53,7 @@ class Acquisition:
         table = np.linspace(
             LOWEST_MM + margin * rng.uniform(0.2, 1.2), HIGHEST_MM, slices
         )
+
         return cls(
             size_px=size_px,
             spacing_mm=(float(rng.uniform(225.0, 245.0)) + 0.8 * tilt) / size_px,
@@ -110,6 +111,7 @@ class Acquisition:
         gravity = np.broadcast_to(
             (origin[1] + column[1] * down[:, None]).astype(np.float32), x.shape
         )
+
         return Points(x, y, z, gravity)
 
 
@@ -173,6 +175,7 @@ def scan(
             below_tentorium[box] = (
                 cv2.resize(fields.mm["fossa"], canvas.hu.shape[::-1]) < 0.0
             )
+
     background.replace(box, planes)
     hu = cv2.GaussianBlur(background.hu, (0, 0), acquisition.blur_px)
     hu += _noise(rng, acquisition, float(fields.points.z.mean()))

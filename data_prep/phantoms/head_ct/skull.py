@@ -65,6 +65,7 @@ def floor_height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     posterior = -12.0 + 0.009 * ax * ax + 0.012 * np.maximum(y - 25.0, 0.0) ** 2
     height = height * (1.0 - behind) + posterior * behind
     ridge = np.exp(-((petrous / 7.0) ** 2)) * step(ax - 12.0, 8.0)
+
     return np.maximum(height, 4.0 + 20.0 * ridge)
 
 

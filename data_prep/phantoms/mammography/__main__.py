@@ -28,10 +28,12 @@ def main(argv: list[str] | None = None) -> None:
     logger.info(
         "%d images in %s; see %s", summary["images"], args.output, CONTACT_SHEET_FILE
     )
+
     for label, count in summary["labels"].items():
         logger.info(
             "  %-14s %5d images (%.2f)", label, count, count / summary["images"]
         )
+
     for name, kinds in summary["findings"].items():
         logger.info(
             "  %-25s %4d malignant, %4d benign",
@@ -93,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_seed(parser, default)
     add_run_options(parser)
+
     return parser
 
 

@@ -90,6 +90,7 @@ def outline(
             at_top + (depth - at_top) * above,
             depth * np.sqrt(1 - below ** rng.uniform(2.0, 2.6)),
         )
+
     # No outline is smooth to the eye.
     skin = skin + np.where(
         skin > 0, field(rng, (1, rows), rows / 4)[0] * 0.012 * depth, 0
@@ -105,6 +106,7 @@ def outline(
     if view == "MLO":
         muscle = _muscle(shape, rng) * (distance > 0)
     nipple = (float(depth), float(middle))
+
     return Outline(
         np.ascontiguousarray(distance * np.float32(spacing_mm)),
         muscle,
@@ -155,6 +157,7 @@ def tissue(
     # Makers' processing shows the thin edge nearly as bright as the rest.
     level *= thick**0.55
     level += SKIN * np.exp(-(((inside - 1.2) / 0.8) ** 2))
+
     return np.where(inside > 0, np.maximum(level, 0.02), 0).astype(np.float32)
 
 
@@ -261,6 +264,7 @@ def _vessels(
         width = max(1, round(rng.uniform(1.0, 1.9) / spacing_mm))
         line = np.rint(np.array(points) * 8).astype(np.int32)
         cv2.polylines(canvas, [line], False, 255, width, cv2.LINE_AA, shift=3)
+
     soft = cv2.GaussianBlur(canvas, (0, 0), 0.5 / spacing_mm)
     return soft.astype(np.float32) / 255
 

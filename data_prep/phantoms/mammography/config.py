@@ -55,6 +55,7 @@ class PhantomMammographyConfig:
         for name in ("malignant", "benign", "monochrome1"):
             share = getattr(self, name)
             check_setting(name, share, 0.0 <= share <= 1.0, "from 0 to 1")
+
         both = self.malignant + self.benign
         check_setting("malignant + benign", both, both <= 1.0, "at most 1")
         check_setting(
@@ -129,6 +130,7 @@ def plan_patients(config: PhantomMammographyConfig) -> list[PatientPlan]:
     types += [(False, name) for name in _dealt(TYPES_OF_BENIGN, benign)]
     types += [(False, "")] * (breasts - len(types))
     types = [types[place] for place in rng.permutation(len(types))]
+
     return [
         PatientPlan(
             number + 1,

@@ -45,6 +45,7 @@ def write_contact_sheet(path: Path, output_dir: Path, rows: list[dict]) -> None:
             )
             lines.append(_line(f"{kind}: {name.replace('_', ' ')}", output_dir, shown))
             lines.append(_line("the findings", output_dir, shown, close=True))
+
     with whole_file(path) as temporary:
         cv2.imwrite(str(temporary), np.vstack(lines))
 

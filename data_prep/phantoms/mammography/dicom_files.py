@@ -102,6 +102,7 @@ def _put_pixels(dataset: Dataset, level: np.ndarray, header: ViewHeader) -> None
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
     dataset.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     dataset.LossyImageCompression = "00"
+
     if header.display == TABLE:
         dataset.VOILUTSequence = [_table(largest, used, inverted)]
     else:
@@ -110,6 +111,7 @@ def _put_pixels(dataset: Dataset, level: np.ndarray, header: ViewHeader) -> None
         dataset.WindowCenter = f"{largest - middle if inverted else middle:g}"
         dataset.WindowWidth = str(width)
         dataset.VOILUTFunction = header.display
+
     pixels = np.rint(np.clip(level, 0, 1) * used).astype("<u2")
     dataset.PixelData = (
         (largest - pixels if inverted else pixels).astype("<u2").tobytes()

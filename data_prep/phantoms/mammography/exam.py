@@ -38,6 +38,7 @@ def make_exam(
     report = Path(progress_dir) / f"{plan.name}.json"
     if report.exists():
         return json.loads(report.read_text())
+
     folder = Path(output_dir) / IMAGES / plan.name
     folder.mkdir(exist_ok=True)
     breasts, radii = _patient(config, plan)
@@ -82,6 +83,7 @@ def make_exam(
                 "density": breasts[laterality].density,
             }
         )
+
     write_json(report, rows, indent=None)
     return rows
 
@@ -122,6 +124,7 @@ def draw_view(
         )
         column, row = _place(outlined, finding_scale * radius_mm, spacing_mm, rng)
         level, box = _with_finding(level, outlined.inside_mm > 0, tile, column, row)
+
     level = cv2.GaussianBlur(level, (0, 0), max(0.12 / spacing_mm, 0.45))
     noise = rng.standard_normal(shape, dtype=np.float32) * 0.009
     level = np.where(
@@ -131,6 +134,7 @@ def draw_view(
         level = np.ascontiguousarray(level[:, ::-1])
         if box:
             box = (shape[1] - box[0] - box[2], *box[1:])
+
     return _with_letters(
         level, f"{plan.laterality[0].upper()} {view}", plan.laterality, rng
     ), box
@@ -183,6 +187,7 @@ def _place(
     if not weights.any():
         weights = np.exp(-(away**2))
     place = rng.choice(len(rows), p=weights / weights.sum())
+
     return int(columns[place]), int(rows[place])
 
 
@@ -207,6 +212,7 @@ def _with_finding(
     level[there] += smoothed * (soft - level[there]) + added
     x, y, width, height = findings.box_of(added)
     x, y = x + left, y + top
+
     return level, (x, y, width, height)
 
 
@@ -223,6 +229,7 @@ def _with_letters(
     cv2.putText(
         canvas, text, (left, margin + height), _FONT, scale, 255, thickness, cv2.LINE_AA
     )
+
     if rng.random() < 0.5:
         pad = round(0.5 * height)
         corners = (
@@ -230,6 +237,7 @@ def _with_letters(
             (left + width + pad, margin + height + pad),
         )
         cv2.rectangle(canvas, *corners, 255, thickness, cv2.LINE_AA)
+
     return np.maximum(level, canvas.astype(np.float32) * np.float32(0.95 / 255))
 
 

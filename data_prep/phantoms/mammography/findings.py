@@ -189,6 +189,7 @@ def _fine_calcifications(
         np.maximum(
             canvas, speck * np.float32(rng.uniform(0.45, 0.75) / 255), out=canvas
         )
+
     return _calcifications(canvas, half)
 
 
@@ -215,6 +216,7 @@ def _coarse_calcifications(
             shift=_SHIFT,
         )
         np.maximum(canvas, speck * np.float32(rng.uniform(0.35, 0.5) / 255), out=canvas)
+
     return _calcifications(canvas, half)
 
 
@@ -253,6 +255,7 @@ def _star(
         np.maximum(
             total, line.astype(np.float32) * (rng.uniform(0.6, 1.0) / 255), out=total
         )
+
     distance, _ = _polar(half)
     fade = 1 - smooth_step(distance / radius, 0.5 * reach[1], reach[1])
     return cv2.GaussianBlur(total, (0, 0), max(0.25 * width, 0.4)) * fade

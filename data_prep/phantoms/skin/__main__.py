@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_seed(parser, default)
     add_run_options(parser)
+
     return parser
 
 

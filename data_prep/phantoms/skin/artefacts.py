@@ -72,6 +72,7 @@ def _hairs(
             cv2.LINE_AA,
             _SHIFT_BITS,
         )
+
     return _blend(picture, color, cv2.GaussianBlur(mask, (0, 0), 0.6))
 
 
@@ -94,6 +95,7 @@ def _bubbles(
         cv2.circle(
             mask, glint, int(0.16 * radius * _SCALE), 235, -1, cv2.LINE_AA, _SHIFT_BITS
         )
+
     return _blend(picture, (245, 243, 240), cv2.GaussianBlur(mask, (0, 0), 0.7))
 
 
@@ -126,4 +128,5 @@ def _ruler(
         if vertical:
             ends = [(b, a) for a, b in ends]
         cv2.line(mask, *ends, 225, thickness, cv2.LINE_AA)
+
     return _blend(picture, INK, mask)

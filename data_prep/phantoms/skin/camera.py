@@ -68,6 +68,7 @@ def expose(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     if rng.random() < 0.125:
         opening = rng.uniform(0.85, 1.1)
         light = light * np.clip((opening - np.sqrt(radius2)) * 30.0, 0.02, 1.0)
+
     levels = np.arange(256) / 255.0
     table = [
         255.0 * np.clip(0.5 + contrast * (levels * gain - 0.5), 0.0, 1.0)
@@ -81,4 +82,5 @@ def expose(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         picture * light[..., None]
         + (np.float32(rng.uniform(0.8, 3.0)) * noise)[..., None]
     )
+
     return np.clip(exposed, 0.0, 255.0).astype(np.uint8)

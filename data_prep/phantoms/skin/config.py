@@ -138,6 +138,7 @@ def plan_lesions(config: PhantomSkinConfig) -> list[LesionPlan]:
             views = min(int(views), count)
             lesions.append((label, views))
             count -= views
+
     lesions = [lesions[k] for k in rng.permutation(len(lesions))]
     numbers = iter((rng.permutation(config.images) + 1).tolist())
     plans = []
@@ -148,4 +149,5 @@ def plan_lesions(config: PhantomSkinConfig) -> list[LesionPlan]:
         )
         sizes = tuple(SIZES_PX[k] for k in rng.integers(len(SIZES_PX), size=views))
         plans.append(LesionPlan(number, label, files, sizes))
+
     return plans

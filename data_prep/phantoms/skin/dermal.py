@@ -79,6 +79,7 @@ def draw_vascular_lesion(rng: np.random.Generator, canvas: Canvas) -> None:
             lacunae[chosen], sizes_mm[chosen], elongations=stretch[chosen], blur_mm=0.09
         )
         canvas.cover(color, 0.9 * of_color)
+
     if kind == "thrombosed":
         veil = step(smooth_noise(rng, radius_mm) - 0.2, 1.0) * inside(
             distance + 0.5, 0.8

@@ -53,11 +53,13 @@ def draw_basal_cell_carcinoma(rng: np.random.Generator, canvas: Canvas) -> None:
         PEARL,
         np.float32(rng.uniform(0.15, 0.5)) * inside(distance + 0.3, 1.2) * _sheen(rng),
     )
+
     if rng.random() < 0.5:
         streaks = vessels(
             rng, scatter(rng, body, int(rng.integers(4, 14))), 0.10, 0.9, winding=0.1
         )
         canvas.cover((0.97, 0.93, 0.92), 0.4 * streaks * body)
+
     pigmented = rng.random() < 0.35
     count = int(rng.integers(5, 13) if pigmented else rng.integers(0, 5))
     nests = scatter(
@@ -76,10 +78,12 @@ def draw_basal_cell_carcinoma(rng: np.random.Generator, canvas: Canvas) -> None:
         * nest_map
         * (0.85 + 0.2 * smooth_noise(rng, 0.5)),
     )
+
     if rng.random() < 0.3:
         erosion = scatter(rng, inside(distance + 1.0, 0.5), 1)
         wound = spots(erosion, rng.uniform(0.4, 1.1, len(erosion)), blur_mm=0.15)
         canvas.cover(EROSION, 0.85 * wound * (0.8 + 0.2 * smooth_noise(rng, 0.4)))
+
     trees = scatter(
         rng,
         inside(abs(distance + 0.3) - 0.2, 0.8),
@@ -117,6 +121,7 @@ def draw_actinic_keratosis(rng: np.random.Generator, canvas: Canvas) -> None:
     body = inside(distance, rng.uniform(1.2, 2.6))
     red = rng.uniform(0.15, 0.45)
     canvas.blood += body * (red * (1.0 + 0.25 * smooth_noise(rng, 1.0)))
+
     if rng.random() < 0.67:
         spacing_mm = rng.uniform(0.62, 0.95)
         follicles = lattice_points(rng, spacing_mm, 0.14)
@@ -134,12 +139,14 @@ def draw_actinic_keratosis(rng: np.random.Generator, canvas: Canvas) -> None:
         canvas.cover(
             (0.60, 0.14, 0.17), 0.7 * spots(coils, rng.uniform(0.05, 0.10, len(coils)))
         )
+
     if rng.random() < 0.25:
         dots = scatter(rng, body, int(rng.integers(60, 200)), apart_mm=0.18)
         canvas.melanin += 0.9 * spots(
             dots, rng.uniform(0.04, 0.10, len(dots)), blur_mm=0.05
         )
         canvas.melanin += body * np.float32(rng.uniform(0.1, 0.4))
+
     flakes = step(
         smooth_noise(rng, 1.5) + 0.5 * smooth_noise(rng, 0.35) - rng.uniform(0.5, 1.3),
         1.1,
@@ -169,18 +176,21 @@ def draw_benign_keratosis(rng: np.random.Generator, canvas: Canvas) -> None:
     body = inside(distance, rng.uniform(0.10, 0.25))
     tone = rng.uniform(0.3, 1.1) if kind == "seborrhoeic" else rng.uniform(0.22, 0.5)
     shade = tone * (1.0 + 0.12 * smooth_noise(rng, 1.2))
+
     if kind == "lichenoid":
         grains = scatter(rng, body, int(rng.integers(100, 220)), apart_mm=0.16)
         canvas.cover(
             (0.42, 0.42, 0.46),
             0.7 * spots(grains, rng.uniform(0.05, 0.12, len(grains))),
         )
+
     if kind == "lentigo":
         shade = shade * (0.75 + 0.5 * ridges(rng, 0.55, 3.0))
     elif rng.random() < 0.65:
         shade = shade * (1.25 - 0.5 * ridges(rng, rng.uniform(1.0, 1.8), 5.0))
     else:
         shade = shade * (0.9 + 0.7 * ridges(rng, rng.uniform(1.2, 2.0), 9.0))
+
     canvas.melanin += body * shade
     canvas.blood += body * np.float32(rng.uniform(0.0, 0.2))
     canvas.cover(KERATIN_YELLOW, body * np.float32(rng.uniform(0.05, 0.35)))

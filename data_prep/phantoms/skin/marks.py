@@ -26,6 +26,7 @@ def scatter(
     total = coarse.sum()
     if count < 1 or total < 1e-6:
         return np.zeros((0, 2))
+
     tries = count * 6 if apart_mm else count
     cells = rng.choice(coarse.size, size=tries, p=coarse / total)
     columns = SIZE_PX // 8
@@ -35,12 +36,14 @@ def scatter(
     points = pixels / PX_PER_MM - FIELD_MM / 2
     if not apart_mm:
         return points
+
     kept = []
     for point in points:
         if all(np.hypot(*(point - other)) >= apart_mm for other in kept):
             kept.append(point)
         if len(kept) == count:
             break
+
     return np.array(kept).reshape(-1, 2)
 
 
@@ -84,6 +87,7 @@ def spots(
             cv2.LINE_AA,
             _SHIFT_BITS,
         )
+
     return _soft(drawn, blur_mm)
 
 
@@ -115,6 +119,7 @@ def vessels(
         (point, rng.uniform(0.0, 2.0 * np.pi), width_mm, length_mm)
         for point in starts_mm
     ]
+
     while waiting:
         point, heading, width, length = waiting.pop()
         steps = max(4, int(length / 0.25))
@@ -135,6 +140,7 @@ def vessels(
                     length * (0.3 + 0.4 * rest),
                 )
             )
+
     return _soft(drawn, blur_mm)
 
 

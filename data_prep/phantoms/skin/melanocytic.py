@@ -73,6 +73,7 @@ def draw_nevus(rng: np.random.Generator, canvas: Canvas) -> None:
         shade = shade * (
             0.65 + 0.75 * inside(away - np.float32(0.3 * spacing_mm), 0.08)
         )
+
     canvas.melanin += body * shade
     canvas.blood += body * np.float32(rng.uniform(0.0, 0.22))
 
@@ -109,11 +110,13 @@ def draw_melanoma(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas.melanin += body * np.maximum(shade, 0.08) + 1.3 * dots
     pink = step(smooth_noise(rng, radius_mm) - np.float32(rng.uniform(0.0, 0.9)), 0.9)
     canvas.blood += body * np.float32(0.3 * vigor) * pink
+
     if rng.random() < 0.75:
         veil = step(smooth_noise(rng, radius_mm * 0.9) - 0.5, 1.6) * inside(
             distance + 0.8, 1.2
         )
         canvas.cover(BLUE_WHITE, np.float32(vigor * rng.uniform(0.4, 0.7)) * veil)
+
     if rng.random() < 0.5:
         scar = step(smooth_noise(rng, radius_mm * 0.8) - 1.0, 1.2) * inside(
             distance + 0.4, 0.8

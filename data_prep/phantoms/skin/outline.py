@@ -33,6 +33,7 @@ def outline(
         if amount_mm:
             x = x + np.float32(amount_mm) * smooth_noise(rng, wavelength_mm)
             y = y + np.float32(amount_mm) * smooth_noise(rng, wavelength_mm)
+
     angle = rng.uniform(0.0, np.pi)
     distance = _ellipse(x, y, radius_mm, elongation, angle)
     if asymmetry:
@@ -46,6 +47,7 @@ def outline(
             rng.uniform(0.0, np.pi),
         )
         distance = smooth_min(distance, lobe, 0.5)
+
     return distance
 
 

@@ -63,6 +63,7 @@ def make(
     made = folder.claim(overwrite)
     if made:
         return made
+
     (output_dir / IMAGES).mkdir(exist_ok=True)
     (output_dir / LABELS_FILE).parent.mkdir(exist_ok=True)
     plans = plan_lesions(config)

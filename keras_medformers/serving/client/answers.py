@@ -45,12 +45,14 @@ def probabilities_by_label(
             str(label): float(value)
             for label, value in zip(labels, values, strict=True)
         }
+
     if not found:
         raise ServerError(
             f"the model gives no labels: its outputs are {', '.join(sorted(outputs))}; serve a model "
             "that `make export` wrote",
             INTERNAL,
         )
+
     return found
 
 

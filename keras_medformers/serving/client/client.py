@@ -54,7 +54,7 @@ class ServingClient(ModelClient):
 
     Raises:
         ValueError: If an argument is not what it should be.
-        ServerError: What gRPC needs is not installed.
+        ServerError: If what gRPC needs is not installed.
     """
 
     # The server may have put the image together with another client's that it refuses.
@@ -77,11 +77,13 @@ class ServingClient(ModelClient):
             raise ValueError(
                 f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}"
             )
+
         host, _, port = server.rstrip("/").rpartition(":")
         if not host or not port.isdecimal() or "://" in host:
             raise ValueError(
                 f"`server` must be host:port, without a scheme. Received: {server!r}"
             )
+
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("concurrency", concurrency, 1),
@@ -91,10 +93,12 @@ class ServingClient(ModelClient):
                 raise ValueError(
                     f"`{name}` must be at least {least}. Received: {value}"
                 )
+
         if not timeout_s > 0 or not backoff_s >= 0:
             raise ValueError(
                 f"`timeout_s` must be above 0, `backoff_s` at least 0. Received: {timeout_s=}, {backoff_s=}"
             )
+
         if not isinstance(tls, bool):
             check_authorities(tls := Path(tls))
         self.server, self.model_name, self.protocol, self._tls = (

@@ -53,6 +53,7 @@ def choose_feed(
             f"it has {', '.join(sorted(known))}",
             FAILED_PRECONDITION,
         )
+
     pixels = next(
         (one.inputs["pixels"] for one in known.values() if set(one.inputs) == PIXELS),
         None,
@@ -67,6 +68,7 @@ def choose_feed(
         return Feed(signature, PIXELS, known[signature].inputs["pixels"])
     if inputs == RAW and pixels is not None:
         return Feed(signature, RAW, pixels)
+
     raise ServerError(
         f"signature {signature!r} of model {metadata.name!r} takes {', '.join(sorted(inputs)) or 'nothing'}; "
         "expected one that takes pixels, encoded, or raw and shape, as `make export` writes them",
@@ -86,6 +88,7 @@ def check_image(image, feed: Feed) -> None:
                 f"expected the bytes of a file. Received: {type(image).__name__}"
             )
         return
+
     channels = feed.pixels.shape[-1] if feed.pixels.shape else None
     if not isinstance(image, np.ndarray):
         raise InvalidImageError(

@@ -60,12 +60,14 @@ class GrpcTransport:
         ]
         self._model_name = model_name
         self._timeout_s = timeout_s
+
         if tls:
             authorities = tls.read_bytes() if isinstance(tls, Path) else None
             credentials = grpc.ssl_channel_credentials(authorities)
             self._channel = grpc.secure_channel(server, credentials, options)
         else:
             self._channel = grpc.insecure_channel(server, options)
+
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def metadata(self) -> ModelMetadata:
@@ -83,6 +85,7 @@ class GrpcTransport:
             raise CallFailed(
                 INTERNAL, "the answer does not describe the model's signatures"
             )
+
         return ModelMetadata(
             name=self._model_name,
             version=response.model_spec.version.value,

@@ -156,6 +156,7 @@ class ModelClient:
             len(images[p]) if feed.kind == ENCODED else images[p].nbytes for p in fine
         ]
         refused = []
+
         with concurrent.futures.ThreadPoolExecutor(self._concurrency) as pool:
             # A server may put requests together, and cannot where sizes differ: one size after the other.
             for batches in _by_key(
@@ -178,6 +179,7 @@ class ModelClient:
                     gone.set()
                     pool.shutdown(cancel_futures=True)
                     raise
+
         return refused
 
     def _ask(self, images: list, feed: Feed, gone: threading.Event) -> list | None:
@@ -216,6 +218,7 @@ class ModelClient:
                     INTERNAL,
                     f"output {name!r} has shape {np.shape(values)} for {len(images)} images",
                 )
+
         return [
             {name: values[place] for name, values in outputs.items()}
             for place in range(len(images))

@@ -161,10 +161,12 @@ class RestTransport:
             raise CallFailed(DEADLINE_EXCEEDED, str(error)) from error
         except requests.RequestException as error:
             raise CallFailed(UNAVAILABLE, _cause(error)) from error
+
         try:
             answer = response.json()
         except ValueError:
             answer = None
+
         if response.status_code != requests.codes.ok:
             text = (
                 answer.get("error", "") if isinstance(answer, dict) else response.text
@@ -179,6 +181,7 @@ class RestTransport:
                 INTERNAL,
                 "the answer is no JSON: is this TensorFlow Serving's REST port?",
             )
+
         return answer
 
 

@@ -43,11 +43,13 @@ def main(argv=None) -> int:
     logging.getLogger("tensorflow").setLevel(
         logging.ERROR
     )  # it tells of calls that are deprecated
+
     try:
         optimize_saved_model(**vars(arguments))
     except (ValueError, RuntimeError, OSError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
+
     return 0
 
 

@@ -32,6 +32,7 @@ def modality_of(version: Path) -> Modality:
     said = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
     if "modality" in said:
         return get_modality(said["modality"])
+
     _, inputs = (
         tf.saved_model.load(str(version))
         .signatures["serving_default"]
@@ -44,6 +45,7 @@ def modality_of(version: Path) -> Modality:
             "Expected an export whose model card names a modality, or `samples` to compare "
             f"on. Received: {version}"
         )
+
     return found
 
 
@@ -62,6 +64,7 @@ def answers(version: Path, batches: Sequence[np.ndarray]) -> Answers:
                     (signature, name): x.numpy() for name, x in outputs.items()
                 }
         given.append(of_batch)
+
     return given
 
 

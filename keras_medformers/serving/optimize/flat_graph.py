@@ -82,6 +82,7 @@ def read_flat_graph(version: Path) -> FlatGraph:
                 for handle in graph.get_operation_by_name(name).outputs
             }
         )
+
     weights = _parameters_in_place_of_reads(graph_def, reads, handles, values)
     graph_def = _optimized(graph_def, signatures, "constfold", "dependency")
     return FlatGraph(graph_def, weights, signatures)
@@ -177,12 +178,14 @@ def _parameters_in_place_of_reads(
         ]
         del node.input[:]
         node.input.extend(inputs)
+
     del graph_def.node[:]
     graph_def.node.extend(kept)
     for name, x in parameters.items():
         graph_def.node.append(
             _placeholder(name, x) if name in weights else constant_node(name, x)
         )
+
     return weights
 
 

@@ -91,6 +91,7 @@ def optimize_saved_model(
         raise ValueError(
             f"Expected `version` to be the folder of a SavedModel, MODEL/VERSION. Received: {version}"
         )
+
     of_variant = VARIANTS[variant]
     model = version.resolve().parent
     directory = (
@@ -100,6 +101,7 @@ def optimize_saved_model(
         raise ValueError(
             f"Expected another `directory` than that of the plain export. Received: {directory}"
         )
+
     if samples is None:
         samples = samples_of(modality_of(version))
     expected = answers(version, samples)
@@ -122,5 +124,6 @@ def optimize_saved_model(
             of_variant.tolerance_inside,
         )
         path = new.publish()
+
     logger.info("Wrote %s, the variant %s of %s", path, variant, version)
     return path

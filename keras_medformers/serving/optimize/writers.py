@@ -85,10 +85,12 @@ def write_xla(plain: Path, path: Path) -> None:
             networks.append(function)
             node.attr[COMPILED].b = function.attr[COMPILED].b = True
         callers.extend(function.node_def)
+
     if not networks:
         raise ValueError(
             f"{plain} has no function that reads variables, so XLA has nothing to compile"
         )
+
     shutil.copytree(plain, path)
     (path / SAVED_MODEL).write_bytes(saved_model.SerializeToString(deterministic=True))
 

@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"--{name} must be at least {least}. Received: {getattr(args, name)}"
         )
+
     ich_location.DATASET.prepare(args.data_dir)
     listing = ich_location.list_slices(args.data_dir)
     if args.keep_list:
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"--output {args.output} cannot be made: {error.strerror}"
         ) from error
+
     order = Order(args.data_dir, args.output, args.treatment, args.jpg)
     drawn = _draw_patients(order, listing.files, args.workers)
     rejects = sorted(
@@ -70,12 +72,14 @@ def main(argv: list[str] | None = None) -> None:
     untreated = sorted(one for part in drawn for one in part.untreated)
     write_csv(args.output / REJECTS_FILE, Reject._fields, [*rejects, *untreated])
     _write_steps(order, listing.files, args.examples)
+
     if not (args.output / KEEP_FILE).exists():
         set_aside = {reject.file for reject in rejects}
         kept = [file for file in listing.files if file not in set_aside]
         write_text(
             args.output / KEEP_FILE, KEEP_HELP + "".join(f"{file}\n" for file in kept)
         )
+
     logger.info(
         "%d slices treated, %d left untreated, %d files set aside (%s); pictures in %s.",
         sum(part.treated for part in drawn),
@@ -125,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--examples", type=int, default=8, metavar="N", help=f"slices in {STEPS_FILE}")
     add("--workers", type=int, default=available_cores(), metavar="N", help="processes")
+
     return parser
 
 

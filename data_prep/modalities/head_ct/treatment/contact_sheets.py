@@ -32,7 +32,7 @@ def steps_row(hu: np.ndarray, treated_hu: np.ndarray) -> np.ndarray:
         treated_hu: The same after.
 
     Raises:
-        NoHead: There is no head in it.
+        NoHead: If there is no head in it.
     """
     steps = [255 * step for step in mask_of_head(hu)]
     pictures = [as_picture(hu), *steps, as_picture(treated_hu)]
@@ -75,7 +75,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     """Writes a JPG or PNG, by the name's suffix; it appears under its name only when it is whole.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:

@@ -81,6 +81,7 @@ def cut_walls(head: np.ndarray, binary: np.ndarray) -> np.ndarray:
     """
     if not head.any():
         return head
+
     origin = np.argwhere(head).mean(axis=0)
     runs, outline = _runs_from_outside(
         _along_rays(binary, origin), pixels(THICKEST_WALL, binary)
@@ -89,6 +90,7 @@ def cut_walls(head: np.ndarray, binary: np.ndarray) -> np.ndarray:
     ellipse = _fit_ellipse(outermost, MISFIT * width)
     if ellipse is None:
         return head
+
     pixel = 1 / np.nanmean(outermost)
     misfit = MISFIT * width * pixel
     limits, zone_begins = _limits(
@@ -102,6 +104,7 @@ def cut_walls(head: np.ndarray, binary: np.ndarray) -> np.ndarray:
     ray = np.rint(np.arctan2(y, x) * (RAYS / (2 * np.pi))).astype(np.int64) % RAYS
     scale = ellipse.scale_at(x, y)
     cut = head & (scale < limits[ray]).astype(np.uint8)
+
     # At their borders head and holder share pixels.
     return np.where(scale < zone_begins[ray], cut, cv2.erode(cut, CROSS))
 
@@ -157,6 +160,7 @@ def _fit_ellipse(radius: np.ndarray, misfit: float) -> Ellipse | None:
     known = np.isfinite(radius)
     if np.count_nonzero(known) < FEWEST_RAYS:
         return None
+
     unit = radius[known].mean()
     x, y = (
         (radius * np.cos(ANGLES))[known] / unit,
@@ -177,6 +181,7 @@ def _fit_ellipse(radius: np.ndarray, misfit: float) -> Ellipse | None:
         ellipse = Ellipse(center, form / (1 + center @ form @ center))
         off = np.abs(ellipse.scale_at(x, y) - 1) * unit
         used = off < max(misfit, np.median(off))
+
     return (
         Ellipse(ellipse.center * unit, ellipse.form / unit**2)
         if np.mean(used) > 0.5
@@ -207,6 +212,7 @@ def _limits(
     limits = np.where(on_wall, outline + 0.5 * misfit, np.inf)
     if not walls:
         return limits, limits
+
     hidden = (
         _wall_in_outline(outline[near], walls, misfit)
         if len(walls) < MOST_WALLS
@@ -217,6 +223,7 @@ def _limits(
     for begin, end in walls:
         in_wall = near & (outline > begin - misfit) & (outline < end + misfit)
         limits[in_wall] = np.minimum(limits[in_wall], begin - 0.75 * misfit)
+
     return limits, np.where(near, walls[0][0] - 3 * misfit, np.inf)
 
 

@@ -71,9 +71,11 @@ def draw_patient(order: Order, files: list[str]) -> Drawn:
             treated += 1
         else:
             untreated.append(Reject(file, UNTREATED))
+
     if tiles:
         folder = patient_folder(files[0])
         write_picture(order.output_dir / "patients" / f"{folder}.png", sheet(tiles))
+
     return Drawn(treated, rejects, untreated)
 
 

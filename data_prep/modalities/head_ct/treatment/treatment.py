@@ -65,7 +65,7 @@ def mask_of_head(hu: np.ndarray) -> Steps:
         hu: Hounsfield units of shape `(height, width)`.
 
     Raises:
-        NoHead: No tissue is thicker than the walls of a head holder.
+        NoHead: If no tissue is thicker than the walls of a head holder.
     """
     binarised = morphology.binarise(hu)
     eroded = morphology.erode(binarised)
@@ -87,7 +87,7 @@ def treat(hu: np.ndarray, treatment: str) -> TreatedSlice:
             `WINDOW_HU`, `NONE` only looks whether there is a head.
 
     Raises:
-        NoHead: There is no head in it.
+        NoHead: If there is no head in it.
     """
     steps = mask_of_head(hu)
     if treatment == NONE or not keeps_head(steps):
