@@ -15,6 +15,7 @@ stopped.
 import argparse
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep import tfrecords
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODEL = "scopeformer"
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """The program behind `make train`."""
     arguments = make_parser().parse_args(argv)
     config = resolve_config(arguments)
@@ -63,7 +64,7 @@ def main(argv=None):
             logger.info("%s", line)
 
 
-def config_of_first_stage(config, arguments):
+def config_of_first_stage(config: Config, arguments: argparse.Namespace) -> Config:
     """The `Config` of the training on patches that goes before, with records made where they are missing.
 
     Raises:
@@ -80,20 +81,20 @@ def config_of_first_stage(config, arguments):
     return resolve(before, settings_of(arguments.first_stage_overrides))
 
 
-def said_by(arguments):
+def said_by(arguments: argparse.Namespace) -> set[str]:
     """Names of the settings that the command line asks for."""
     own = {"backbone_weights"} if arguments.backbone_weights else set()
     return own | settings_of(arguments.overrides)
 
 
-def default_run(arguments, config):
+def default_run(arguments: argparse.Namespace, config: Config) -> str:
     """Folder of the run: model, backbone and data set as they were asked for."""
     model = arguments.model or (config.model if arguments.recipe else DEFAULT_MODEL)
     parts = [model, arguments.backbone, config.dataset]
     return f"runs/{'_'.join(part for part in parts if part)}"
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     """The program's arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
@@ -173,7 +174,7 @@ def make_parser():
     return parser
 
 
-def resolve_config(arguments):
+def resolve_config(arguments: argparse.Namespace) -> Config:
     """The run's `Config` from recipe and command line.
 
     Raises:
@@ -227,7 +228,9 @@ def _with_start(config, arguments):
     return config
 
 
-def make_records_if_missing(config, data_dir=None, arguments=()):
+def make_records_if_missing(
+    config: Config, data_dir: str | None = None, arguments: Sequence[str] = ()
+) -> None:
     """Runs `data_prep.tfrecords`, with further arguments, unless the run's records are finished.
 
     Raises:

@@ -3,9 +3,10 @@
 import keras_medformers
 from keras_medformers.models.backbones import instance_names
 from keras_medformers.support.errors import UserError
+from training.runs.config import Config
 
 
-def backbones_of(config):
+def backbones_of(config: Config) -> dict[str, str]:
     """Names of the model's backbone instances, each with the backbone it is; empty where it has none.
 
     Raises:
@@ -23,7 +24,7 @@ def backbones_of(config):
         raise UserError(str(error)) from error
 
 
-def weights_of_backbones(config):
+def weights_of_backbones(config: Config) -> dict[str, str]:
     """For each of the model's backbone instances `"imagenet"`, `"none"` or a path; empty where none counts.
 
     Raises:

@@ -4,7 +4,9 @@ import dataclasses
 import difflib
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import write_json
@@ -183,7 +185,7 @@ class Config:
                     f"expected {field.name} {limits['rule']}, received {value}"
                 )
 
-    def with_overrides(self, assignments):
+    def with_overrides(self, assignments: Iterable[str]) -> "Config":
         """A copy with `key=value` texts applied in turn, values read as JSON where they are.
 
         A key is a setting's name, with or without its section before it: `batch_size`, `fit.batch_size`.
@@ -205,7 +207,7 @@ class Config:
                 changes[name] = _parse(name, text)
         return dataclasses.replace(self, **changes)
 
-    def values(self):
+    def values(self) -> dict[str, Any]:
         """The settings by name, as `--set` takes them, without those that have no effect."""
         return {
             field.name: getattr(self, field.name)
@@ -213,19 +215,19 @@ class Config:
             if not _is_absent(field, getattr(self, field.name))
         }
 
-    def to_json(self):
+    def to_json(self) -> dict[str, dict[str, Any]]:
         """The content of `config.json`: sections of settings, without those that have no effect."""
         sections = {section: {} for section in SECTIONS}
         for name, value in self.values().items():
             sections[_FIELDS[name].metadata["section"]][_key(name)] = value
         return sections
 
-    def save(self, run_dir):
+    def save(self, run_dir: str | Path) -> None:
         """Writes `config.json` into the run's folder, whole or not at all."""
         write_json(Path(run_dir) / CONFIG_FILE, self.to_json())
 
     @classmethod
-    def load(cls, run_dir):
+    def load(cls, run_dir: str | Path) -> "Config":
         """Reads a run's configuration back.
 
         Raises:
@@ -244,7 +246,7 @@ class Config:
             ) from error
 
     @classmethod
-    def from_json(cls, content):
+    def from_json(cls, content: dict[str, Any]) -> "Config":
         """The configuration that a file's content means, of an earlier version, which was flat, too.
 
         Raises:
@@ -274,12 +276,12 @@ class Config:
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 
-def changed_settings(before, after):
+def changed_settings(before: Config, after: Config) -> list[str]:
     """Names of the settings in which two configurations differ."""
     return [name for name in _FIELDS if getattr(before, name) != getattr(after, name)]
 
 
-def flat_values(content):
+def flat_values(content: dict[str, Any]) -> dict[str, Any]:
     """Settings by name of what a `config.json` holds, by section or flat as in earlier versions.
 
     Args:
@@ -306,7 +308,7 @@ def flat_values(content):
     return values
 
 
-def setting_of(key):
+def setting_of(key: str) -> tuple[str, str]:
     """The name of the setting that a key of `--set` means, and of the architecture's, or "".
 
     Raises:

@@ -8,9 +8,11 @@ Reference:
 """
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 from data_prep.datasets import is_phantom
+from data_prep.records.schema import DatasetInfo
 from keras_medformers.support.errors import UserError
 from training.papers import recipe_values
 from training.runs.config import MODEL_FILE, Config
@@ -30,7 +32,7 @@ ALIKE = {
 """Settings of records that have to be alike, with the arguments for them: scale, and the split."""
 
 
-def first_stage_of(config, overrides=()):
+def first_stage_of(config: Config, overrides: Collection[str] = ()) -> Config:
     """The configuration of the stage before, from the recipe that `config.first_stage` names.
 
     Args:
@@ -65,7 +67,7 @@ def first_stage_of(config, overrides=()):
     return first
 
 
-def arguments_for_records(images):
+def arguments_for_records(images: DatasetInfo) -> list[str]:
     """Arguments of `data_prep.tfrecords` for patches at the scale and in the splits of images.
 
     Args:
@@ -79,7 +81,7 @@ def arguments_for_records(images):
     return [*arguments, "--fractions", ",".join(map(str, images.config["fractions"]))]
 
 
-def check_records(patches, images):
+def check_records(patches: DatasetInfo, images: DatasetInfo) -> None:
     """Refuses patches of another scale than the images, or in other splits.
 
     Raises:
@@ -94,7 +96,7 @@ def check_records(patches, images):
             )
 
 
-def weights_of_run(run_dir, config):
+def weights_of_run(run_dir: str | Path, config: Config) -> str:
     """The weights of a finished run on patches, for the second stage to start from.
 
     Raises:
@@ -113,7 +115,7 @@ def weights_of_run(run_dir, config):
     return str(path)
 
 
-def with_start(config, first_stage):
+def with_start(config: Config, first_stage: str | None) -> Config:
     """The second stage's configuration for what `--first-stage` and `--weights` say of its start.
 
     Args:

@@ -4,8 +4,12 @@ The card leaves the house with the model, so it names no folder, file, patient o
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import keras
+
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.layers import (
     AreaResize,
@@ -16,6 +20,7 @@ from keras_medformers.layers import (
 from keras_medformers.modalities import get_modality
 from keras_medformers.tasks import MULTILABEL, task_name
 from training.runs.chosen_backbones import weights_of_backbones
+from training.runs.config import Config
 from training.runs.network_input import crop_fraction
 from training.runs.reading import settings_of_run
 from training.runs.resolve import only_what_applies
@@ -42,7 +47,12 @@ LIMITATIONS = (
 )
 
 
-def make_model_card(run_dir, config, info, preprocessor):
+def make_model_card(
+    run_dir: str | Path,
+    config: Config,
+    info: DatasetInfo,
+    preprocessor: keras.Model,
+) -> dict:
     """The card of a trained run.
 
     Args:
@@ -75,7 +85,7 @@ def make_model_card(run_dir, config, info, preprocessor):
     }
 
 
-def describe_preprocessing(preprocessor):
+def describe_preprocessing(preprocessor: keras.Model) -> str:
     """The preprocessor's layers in words."""
     (pixels,) = preprocessor.inputs
     steps = [step for layer in preprocessor.layers if (step := _step(layer))]
@@ -120,7 +130,7 @@ def _rescaling(scale, offset):
     return f"multiplied by {scales}, then {offsets} added"
 
 
-def metrics_of(evaluation):
+def metrics_of(evaluation: Mapping) -> dict | None:
     """The scores of an evaluation with their intervals, or None where there was none."""
     if not evaluation:
         return None

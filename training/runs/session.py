@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import keras
@@ -43,7 +44,7 @@ BACKBONES_FOLDER = "backbones"
 EXPORT_SAMPLES = 4
 
 
-def open_run(run_dir, config):
+def open_run(run_dir: str | Path, config: Config) -> None:
     """Makes the run's folder, or goes on with the one there if it is of the same configuration.
 
     Raises:
@@ -69,7 +70,7 @@ def open_run(run_dir, config):
     config.save(run_dir)
 
 
-def train(run_dir, devices=None):
+def train(run_dir: str | Path, devices: Sequence[str] | None = None) -> None:
     """Trains the run in `run_dir` up to `model.keras`, going on from its last checkpoint.
 
     Pre-training of a backbone leaves its weights of the best epoch in `backbones/`, too.
@@ -202,7 +203,9 @@ def _save_backbone(bench, folder):
     logger.info("The backbone's weights are in %s", folder / f"{name}.weights.h5")
 
 
-def evaluate(run_dir, split="test", records=None):
+def evaluate(
+    run_dir: str | Path, split: str = "test", records: str | Path | None = None
+) -> dict:
     """Scores `model.keras` on a split's images: `evaluation.json`, `predictions.csv`, `report.html`.
 
     The whole network runs on the images here, also where it was trained on stored features.
@@ -259,7 +262,7 @@ def evaluate(run_dir, split="test", records=None):
     return result
 
 
-def export(run_dir, variant=None):
+def export(run_dir: str | Path, variant: str | None = None) -> Path:
     """Writes the next version of the run's SavedModel, checked on images of its validation split.
 
     Args:
@@ -301,6 +304,6 @@ def export(run_dir, variant=None):
         raise UserError(str(error)) from error
 
 
-def count_parameters(variables):
+def count_parameters(variables: Iterable[keras.Variable]) -> int:
     """How many numbers these variables hold."""
     return sum(int(np.prod(variable.shape)) for variable in variables)

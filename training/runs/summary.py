@@ -1,6 +1,7 @@
 """What a run's log says at its end: how good the model is, against what, and where its results are."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep.datasets import is_phantom
@@ -9,10 +10,11 @@ from training import report
 from training.fit.callbacks import METRICS_FILE
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.config import Config
+from training.tasks.base import Task
 from training.tasks.tasks import task_of
 
 
-def summary(run_dir):
+def summary(run_dir: str | Path) -> list[str]:
     """Lines that say how good the run is and where its results are."""
     run_dir = Path(run_dir)
     config = Config.load(run_dir)
@@ -29,13 +31,13 @@ def summary(run_dir):
     return [*lines, f"SavedModel: {exports}"] if exports.is_dir() else lines
 
 
-def best_epoch(rows, task):
+def best_epoch(rows: Sequence[Mapping], task: Task) -> Mapping:
     """The row of the epoch whose weights were kept: the first of those that are equally good."""
     sign = -1 if task.higher_is_better else 1
     return min(rows, key=lambda row: sign * row[task.monitor])
 
 
-def notes(config):
+def notes(config: Config) -> list[str]:
     """What a reader of this run's results has to know."""
     said = []
     if is_phantom(config.dataset):

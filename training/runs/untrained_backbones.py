@@ -16,6 +16,7 @@ chain learn on phantoms. It is no substitute for pretrained weights.
 
 import logging
 import zlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -28,7 +29,13 @@ logger = logging.getLogger(__name__)
 SHIFT_DEVIATIONS = 2.0
 
 
-def untrained_backbone_files(instances, folder, image_batches, input_shape, seed):
+def untrained_backbone_files(
+    instances: Mapping[str, str],
+    folder: str | Path,
+    image_batches: Callable[[], Iterable],
+    input_shape: tuple[int, int, int],
+    seed: int,
+) -> dict[str, Path]:
     """Weights files of randomly initialised, calibrated backbones, made where missing.
 
     Args:
@@ -66,7 +73,7 @@ def untrained_backbone_files(instances, folder, image_batches, input_shape, seed
     return paths
 
 
-def shift_batch_norm(model, deviations):
+def shift_batch_norm(model: keras.Model, deviations: float) -> None:
     """Sets the shift (beta) of a fresh model's BatchNorms but the last, in deviations of their output.
 
     The last one is left, so that the maps have a small constant part and train well.
@@ -75,7 +82,7 @@ def shift_batch_norm(model, deviations):
         norm.beta.assign(keras.ops.full(norm.beta.shape, deviations))
 
 
-def blur_with_depthwise_kernels(model):
+def blur_with_depthwise_kernels(model: keras.Model) -> None:
     """Makes the kernels of all depthwise convolutions of a fresh model positive."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -84,7 +91,7 @@ def blur_with_depthwise_kernels(model):
             layer.depthwise_kernel.assign(keras.ops.abs(layer.depthwise_kernel))
 
 
-def set_batch_norm_statistics(model, image_batches):
+def set_batch_norm_statistics(model: keras.Model, image_batches: Iterable) -> None:
     """Sets every BatchNorm's moving statistics to the mean over `image_batches`.
 
     Args:

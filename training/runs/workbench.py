@@ -14,10 +14,11 @@ from data_prep.records.schema import DatasetInfo
 from keras_medformers.models.scopeformer import split_backbones
 from keras_medformers.support.errors import UserError
 from training.input.augmentation import flips_and_noise, make_augmentation
-from training.input.feature_store import store_features
-from training.input.pipeline import evaluation_batches, image_source
+from training.input.feature_store import FeatureStore, store_features
+from training.input.pipeline import Source, evaluation_batches, image_source
 from training.input.random_crop import random_resized_crop
 from training.runs.chosen_backbones import backbones_of, weights_of_backbones
+from training.runs.config import Config
 from training.runs.network_input import (
     input_shape_of,
     preprocessor_of,
@@ -44,7 +45,7 @@ class Workbench:
         UserError: If records, model or weights cannot be had; the message says what to do.
     """
 
-    def __init__(self, config, strategy=None):
+    def __init__(self, config: Config, strategy: tf.distribute.Strategy | None = None):
         self.config = config
         self.strategy = strategy or tf.distribute.get_strategy()
         self.info = DatasetInfo.load(config.records)
@@ -54,7 +55,7 @@ class Workbench:
         check_fit(config, self.task, self.info)
 
     @property
-    def trains_on_features(self):
+    def trains_on_features(self) -> bool:
         """Whether backbones are run once, and the rest trained on what they gave."""
         config = self.config
         images_change = config.augmentation != "none" and not config.feature_copies
@@ -62,7 +63,7 @@ class Workbench:
         return config.feature_records == "auto" and frozen and not images_change
 
     @functools.cached_property
-    def preprocessor(self):
+    def preprocessor(self) -> keras.Model:
         """The layer from stored pixels to the network's input."""
         return preprocessor_of(self.config)
 
@@ -72,7 +73,7 @@ class Workbench:
         return split_preprocessor(self.preprocessor, self.registered.layers.normalise)
 
     @functools.cached_property
-    def model(self):
+    def model(self) -> keras.Model:
         """The whole network, with logits, at the start of training."""
         config = self.config
         settings = dict(config.model_config)
@@ -124,7 +125,7 @@ class Workbench:
             ) from error
 
     @functools.cached_property
-    def trained_part(self):
+    def trained_part(self) -> keras.Model:
         """What the optimizer sees: the whole network, or what comes after the frozen backbones.
 
         In another precision than float32 it is a copy, whose weights `keep_weights` brings back.
@@ -132,7 +133,7 @@ class Workbench:
         with self.strategy.scope():
             return self.task.with_one_output(self._computing_part)
 
-    def keep_weights(self):
+    def keep_weights(self) -> None:
         """Puts the trained part's weights into the whole network."""
         if self._computing_part is not self._float32_part:
             self._float32_part.set_weights(self._computing_part.get_weights())
@@ -146,7 +147,7 @@ class Workbench:
     def _float32_part(self):
         return split_backbones(self.model)[1] if self.trains_on_features else self.model
 
-    def source(self, split):
+    def source(self, split: str) -> Source:
         """The split as the trained part takes it."""
         if self.trains_on_features:
             counts = {name: self.info.count(name) for name in ("train", "validation")}
@@ -177,7 +178,7 @@ class Workbench:
             task=self.task,
         )
 
-    def images(self, split):
+    def images(self, split: str) -> Source:
         """The split's images as they are, prepared for the network."""
         return image_source(self.info, split, self.preprocessor, task=self.task)
 
@@ -190,7 +191,7 @@ class Workbench:
         return flips_and_noise(self.preprocessor(image[tf.newaxis])[0], key)
 
     @functools.cache
-    def feature_store(self):
+    def feature_store(self) -> FeatureStore:
         """The stored features of the train and validation split, computed where missing."""
         extractor, _ = split_backbones(self.model)
         return store_features(
