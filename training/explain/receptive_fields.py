@@ -13,8 +13,9 @@ import pandas as pd
 from data_prep.labels import LATERALITIES
 from keras_medformers.explain import ReceptiveField, effective_receptive_field
 from training.explain.insight import iterate_records
-from training.input.pipeline import EXTRA, Source
+from training.input.pipeline import Source
 from training.runs.workbench import Workbench
+from training.statistics.predictions import EXTRA
 
 logger = logging.getLogger(__name__)
 

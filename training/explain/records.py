@@ -18,12 +18,11 @@ from training.explain.pictures import (
 )
 from training.explain.receptive_fields import fields_of_run, profile_table
 from training.figures.canvas import wrapped
-from training.input.pipeline import ID_COLUMNS
 from training.runs.config import Config
 from training.runs.summary import notes
 from training.runs.trained_model import load_model
 from training.runs.workbench import Workbench
-from training.statistics.predictions import predictions_frame
+from training.statistics.predictions import ID_COLUMNS, predictions_frame
 from training.tasks.tasks import task_of
 
 logger = logging.getLogger(__name__)

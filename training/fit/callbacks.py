@@ -30,7 +30,7 @@ class Validation(keras.callbacks.Callback):
     Args:
         source: `Source` of the validation split.
         batch_size: Images per step.
-        task: What the model is trained for, see `training.tasks.tasks`.
+        task: What the model is trained for, a `training.tasks.base.Task`.
     """
 
     def __init__(self, source, batch_size, task):

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import whole_file, write_json
 from training.input.augmentation import make_augmentation
-from training.input.pipeline import ID_COLUMNS, Source
+from training.input.pipeline import Source
+from training.statistics.predictions import ID_COLUMNS
 
 logger = logging.getLogger(__name__)
 

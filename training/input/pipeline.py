@@ -13,10 +13,7 @@ import tensorflow as tf
 
 from data_prep.records import schema
 from keras_medformers.support.errors import UserError
-
-ID_COLUMNS = ("source_id", "patient_id", "study_id", "series_id", "position_mm")
-EXTRA = "extra_"
-"""How the names of an image's further labels begin, such as the type of its finding."""
+from training.statistics.predictions import EXTRA, ID_COLUMNS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +200,7 @@ def image_source(
         augment: From batches of the model's input and their keys to such batches; for training.
         prepare_to_train: From a stored image and its key to the model's input; for training, in place of
             the preprocessor.
-        task: What the labels are for, see `training.tasks.tasks`; by default they are the records' own.
+        task: What the labels are for, see `training.tasks.base.Task`; by default they are the records' own.
 
     Raises:
         UserError: If the split has no records.

@@ -17,7 +17,6 @@ from keras_medformers.serving.export import export_saved_model
 from keras_medformers.serving.optimize import optimize_saved_model
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import whole_file
-from training import report
 from training.explain.pictures import report_pictures
 from training.fit import callbacks
 from training.fit.distribution import make_strategy
@@ -30,6 +29,7 @@ from training.input.pipeline import (
     stored_images,
     training_batches,
 )
+from training.runs import run_folder
 from training.runs.config import CONFIG_FILE, MODEL_FILE, Config, changed_settings
 from training.runs.model_card import make_model_card
 from training.runs.resolve import only_what_applies
@@ -257,7 +257,7 @@ def evaluate(
     images = {
         name: to_picture(image) for name, image in stored_images(source, shown).items()
     }
-    report.write_report(run_dir, bench.task, images, seen)
+    run_folder.write_report(run_dir, bench.task, images, seen)
 
     return result
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from data_prep.datasets import is_phantom
 from data_prep.records.schema import DatasetInfo
-from training import report
 from training.fit.callbacks import METRICS_FILE
+from training.runs import run_folder
 from training.runs.chosen_backbones import weights_of_backbones
 from training.runs.config import Config
 from training.tasks.base import Task
@@ -20,7 +20,7 @@ def summary(run_dir: str | Path) -> list[str]:
     config = Config.load(run_dir)
     info, task = DatasetInfo.load(config.records), task_of(config)
     scores = json.loads((run_dir / "evaluation.json").read_text(encoding="utf-8"))
-    best = best_epoch(report.read_epochs(run_dir / METRICS_FILE), task)
+    best = best_epoch(run_folder.read_epochs(run_dir / METRICS_FILE), task)
     lines = [
         *task.summary_lines(best, scores, info),
         *(f"note: {note}" for note in scores["notes"]),

@@ -196,7 +196,7 @@ class Task:
         Args:
             labels: 0 or 1, shape `(n, labels)`.
             probabilities: Same shape.
-            ids: The columns of `evaluation.ID_COLUMNS` and others that the records have,
+            ids: The columns of `training.statistics.predictions.ID_COLUMNS` and others,
                 one row per image; patients are resampled for intervals.
             train_prevalence: Share of each label in the training split.
             dataset: Name of the data set.

@@ -11,7 +11,7 @@ import pytest
 from html_page import Page
 from PIL import Image
 
-from training.report import read_epochs, write_report
+from training.runs.run_folder import read_epochs, write_report
 from training.statistics.predictions import (
     predictions_frame,
     read_predictions,

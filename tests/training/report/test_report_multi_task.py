@@ -9,7 +9,7 @@ from html_page import Page
 
 from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from training import figures
-from training.report import write_report
+from training.runs.run_folder import write_report
 from training.statistics.predictions import (
     predictions_frame,
     read_predictions,

@@ -10,7 +10,7 @@ import pytest
 from html_page import Page
 
 from training import figures
-from training.report import write_report
+from training.runs.run_folder import write_report
 from training.statistics.predictions import (
     predictions_frame,
     read_predictions,

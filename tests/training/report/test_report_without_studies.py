@@ -10,7 +10,7 @@ from html_page import Page
 
 from training import figures
 from training.average import as_markdown, average
-from training.report import write_report
+from training.runs.run_folder import write_report
 from training.statistics.predictions import predictions_frame, write_evaluation
 from training.statistics.several_labels import multilabel_metrics
 from training.tasks.examples import RIGHT, WRONG

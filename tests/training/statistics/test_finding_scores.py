@@ -9,7 +9,7 @@ from html_page import Page
 from sklearn.metrics import roc_auc_score
 
 from data_prep.labels import FINDING_TYPES, MAMMOGRAM_LABELS
-from training.report import write_report
+from training.runs.run_folder import write_report
 from training.statistics.finding_scores import (
     SIZE_COLUMN,
     SIZE_THRESHOLDS_PX,

@@ -13,11 +13,12 @@ from keras_medformers.support.whole_files import write_text
 from training.report.frame import Run, render
 from training.runs.config import flat_values
 from training.statistics.predictions import read_predictions
+from training.tasks.base import Task
 
 
 def write_report(
     run_dir: str | Path,
-    task,
+    task: Task,
     images: Mapping[str, np.ndarray] | None = None,
     seen: Mapping[str, bytes] | None = None,
 ) -> Path:
