@@ -25,7 +25,6 @@ from data_prep import tfrecords
 from data_prep.datasets import mammography, mammography_patches
 from data_prep.datasets.mammography_manifest import list_mammograms, read_manifest
 from data_prep.labels import FINDING_TYPES
-from data_prep.records import writer
 from data_prep.records.schema import DatasetInfo, parse_example
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
@@ -252,7 +251,7 @@ def test_an_interrupted_build_goes_on_to_the_same_bytes_at_any_number_of_process
         os.rename(temporary, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer.os, "replace", replace)
+        patch.setattr(os, "replace", replace)
         assert (
             run(data_dir, tmp_path / "again", *arguments, dataset="mammography_patches")
             == 130
