@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.tasks.words import IMAGES, Words
+
 
 @dataclass(frozen=True)
 class SliceResult:
@@ -35,9 +37,11 @@ class StudyResult:
         slices: Its slices, series by series along the slice normal.
         probabilities: As those of a slice.
         rule: How they became of the slices': `"max"`, `"mean"` or `"topK"`, such as `"top3"`.
+        words: What its slices are called.
     """
 
     study_id: str
     slices: list[SliceResult]
     probabilities: dict[str, dict[str, float]]
     rule: str
+    words: Words = IMAGES

@@ -17,6 +17,7 @@ from training.predict.overlays import ALL, LIKELIEST, Overlays, seen_share
 from training.predict.reports import SECONDARY_CAPTURE, write_reports
 from training.predict.studies import group_studies
 from training.predict.tables import WARNING, write_tables
+from training.tasks.words import words_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,12 @@ def _predict(
     studies = (
         []
         if done.stopped
-        else group_studies(done.results, arguments.study_rule, model.task)
+        else group_studies(
+            done.results,
+            arguments.study_rule,
+            model.task,
+            words_of(modality.name),
+        )
     )
     write_tables(output, done, studies, model.to_json(), model.task)
     if done.stopped:

@@ -122,7 +122,7 @@ def _groups(
     sr, study: StudyResult, headers: list, model_name: str, model_version: str
 ) -> Iterator:
     """The measurement groups: the study's, then those of the slices in order."""
-    rule = f"value of the study: {study.rule} over its {len(study.slices)} slices"
+    rule = f"value of the study: {study.rule} over its {len(study.slices)} {study.words.many}"
     yield from _groups_of(
         sr,
         "study",
@@ -138,7 +138,7 @@ def _groups(
             header.SOPClassUID, header.SOPInstanceUID
         )
         yield from _groups_of(
-            sr, f"slice {number}", result.probabilities, algorithm, [image]
+            sr, f"{study.words.one} {number}", result.probabilities, algorithm, [image]
         )
 
 

@@ -10,6 +10,7 @@ from data_prep.modalities.reader import Place
 from keras_medformers.support.errors import UserError
 from training.predict.answers import spec_of_answer
 from training.predict.findings import SliceResult, StudyResult
+from training.tasks.words import IMAGES, Words
 
 MEAN = "mean"
 
@@ -31,7 +32,10 @@ def slices_counted(rule: str) -> int | None:
 
 
 def group_studies(
-    results: Sequence[tuple[SliceResult, Place]], rule: str, task: str | None
+    results: Sequence[tuple[SliceResult, Place]],
+    rule: str,
+    task: str | None,
+    words: Words = IMAGES,
 ) -> list[StudyResult]:
     """Puts slices together by the study that their headers name; slices that name none are left out.
 
@@ -39,6 +43,7 @@ def group_studies(
         results: Slices and where they belong.
         rule: One of those of `slices_counted`.
         task: What the model was trained for.
+        words: What slices are called.
     """
     by_study = {}
     for result, place in results:
@@ -50,7 +55,8 @@ def group_studies(
         slices = [result for _, result in members]
         exclusive = spec_of_answer(slices[0].probabilities, task).exclusive
         probabilities = study_probabilities(slices, slices_counted(rule), exclusive)
-        studies.append(StudyResult(f"study {number}", slices, probabilities, rule))
+        study = StudyResult(f"study {number}", slices, probabilities, rule, words)
+        studies.append(study)
     return studies
 
 

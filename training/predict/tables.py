@@ -59,7 +59,7 @@ def write_tables(
         "studies": [
             {
                 "study": study.study_id,
-                "slices": len(study.slices),
+                study.words.level: len(study.slices),
                 "rule": study.rule,
                 "probabilities": study.probabilities,
             }
@@ -84,7 +84,8 @@ def _row(result: SliceResult, study_of: dict[Path, str]) -> dict:
 
 
 def _study_row(study: StudyResult, task: str | None) -> dict:
-    row = {"study": study.study_id, "slices": len(study.slices), "rule": study.rule}
+    count = {study.words.level: len(study.slices)}
+    row = {"study": study.study_id, **count, "rule": study.rule}
     return row | likeliest(study.probabilities, task) | _by_label(study.probabilities)
 
 

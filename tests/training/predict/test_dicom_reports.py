@@ -32,6 +32,7 @@ from training.predict.secondary_capture import (
     write_secondary_captures,
 )
 from training.predict.structured_report import write_structured_report
+from training.tasks.words import words_of
 
 highdicom = pytest.importorskip(
     "highdicom", reason="needs highdicom: pip install .[reports]"
@@ -65,7 +66,9 @@ def study_of(paths, heat_maps=False):
         label: slices[-1].probabilities["probabilities"][label]
         for label in HEMORRHAGE_LABELS
     }
-    return StudyResult("study 1", slices, {"probabilities": highest}, "max")
+    return StudyResult(
+        "study 1", slices, {"probabilities": highest}, "max", words_of("ct")
+    )
 
 
 @pytest.fixture(scope="module")

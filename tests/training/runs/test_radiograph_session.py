@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ def info(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_dir(info, tmp_path_factory):
-    """A run of two epochs, evaluated and exported."""
+    """A run of one epoch, evaluated and exported."""
     run_dir = tmp_path_factory.mktemp("runs") / "radiographs"
     config = recipe(
         "radiograph_backbone",
@@ -51,7 +52,7 @@ def run_dir(info, tmp_path_factory):
         backbone_weights="none",
         input_size=32,
         batch_size=8,
-        epochs=2,
+        epochs=1,
         learning_rate=1e-3,
     )
     session.open_run(run_dir, session.with_facts_of_records(config))
@@ -79,6 +80,7 @@ def test_evaluation_and_report_are_there(run_dir):
     assert len(pd.read_csv(run_dir / "predictions.csv")) == 8
     html = (run_dir / "report.html").read_text()
     assert all(label in html for label in LABELS)
+    assert not re.search(r"\b(slices?|brain|HU)\b", html, re.IGNORECASE)
     sheet = cv2.imread(str(run_dir / "figures" / "examples.png"))
     assert sheet is not None
 
@@ -103,6 +105,8 @@ def test_predict_answers_for_dicom_and_png_alike(run_dir, tmp_path):
     assert table["view"].tolist()[:1] == ["PA"]
     first, second = table[list(LABELS)].to_numpy()
     np.testing.assert_allclose(first, second, atol=1e-3)
+    studies = pd.read_csv(output / "studies.csv")
+    assert studies.columns[:3].tolist() == ["study", "images", "rule"]
     (rejected,) = pd.read_csv(output / "rejects.csv")["reason"]
     assert rejected == "is not a PNG file, or is damaged"
 
