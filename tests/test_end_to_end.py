@@ -15,7 +15,7 @@ from data_prep.labels import HEMORRHAGE_LABELS, SKIN_LESION_LABELS
 from data_prep.modalities.head_ct.dicom import read_slice
 from data_prep.phantoms import head_ct as phantom_head_ct
 from data_prep.phantoms import skin as phantom_skin
-from data_prep.records import schema
+from data_prep.records import examples, schema
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,9 @@ def test_real_files_become_records_and_probabilities(run, real_rsna_dir, tmp_pat
     info = schema.DatasetInfo.load(tmp_path / "records")
     shards = [str(path) for split in schema.SPLITS for path in info.shard_files(split)]
     records = (
-        tf.data.TFRecordDataset(shards).map(schema.parse_example).batch(len(CT_SAMPLES))
+        tf.data.TFRecordDataset(shards)
+        .map(examples.parse_example)
+        .batch(len(CT_SAMPLES))
     )
     served = tf.saved_model.load(
         str(run_dir / "export" / "efficient_scopeformer" / "1")

@@ -45,7 +45,7 @@ INSIDE = {
     # Only two augmentations need it, and it takes seconds.
     ("training.input.augmentation", "keras_cv"),
     # Processes that read images import the module, and start without it.
-    ("data_prep.records.schema", "tensorflow"),
+    ("data_prep.records.writer", "data_prep.records.examples"),
 }  # fmt: skip
 """What may stand inside a function beside extra packages: (module, what it imports)."""
 

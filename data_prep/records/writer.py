@@ -15,10 +15,9 @@ from data_prep.datasets.base import Reject
 from data_prep.modalities.reader import Reader, Settings
 from data_prep.records.build_config import BuildConfig
 from data_prep.records.plan import DIED_READING, Plan, PlannedImage, progress
-from data_prep.records.schema import EncodedImage, ImageRecord, encode, serialize
+from data_prep.records.schema import EncodedImage, ImageRecord, encode
 from data_prep.records.workers import WorkerDied, Workers
 from keras_medformers.support.errors import UnreadableImage, UserError
-from keras_medformers.support.quiet_tensorflow import import_tensorflow
 from keras_medformers.support.whole_files import whole_file, write_json
 
 WORK_NAME = ".build"
@@ -144,9 +143,11 @@ def _write(
     Returns:
         The rejects, their places among the images, and the repairs by kind.
     """
-    tf = import_tensorflow()
+    # Inside: processes that read images import this module, and start without TensorFlow.
+    from data_prep.records import examples
+
     rejects, unwritten, corrections = [], [], collections.Counter()
-    with contextlib.closing(tf.io.TFRecordWriter(str(path))) as writer:
+    with contextlib.closing(examples.open_writer(path)) as writer:
         of_images = zip(images, itertools.islice(results, len(images)), strict=True)
         for place, (planned, result) in enumerate(of_images):
             if isinstance(result, str | WorkerDied):
@@ -165,7 +166,7 @@ def _write(
             if not copy:
                 corrections.update(done)
             del fields["file"]
-            writer.write(serialize(ImageRecord(**fields)))
+            writer.write(examples.serialize(ImageRecord(**fields)))
 
     return rejects, unwritten, dict(corrections)
 

@@ -12,7 +12,8 @@ from real_dicom import CT_SAMPLES, NOT_CT_SAMPLES, sample, slice_id
 
 from data_prep import tfrecords
 from data_prep.modalities.head_ct.dicom import read_slice
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.examples import parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
 

@@ -21,8 +21,9 @@ from photograph_files import (
 
 from data_prep import tfrecords
 from data_prep.modalities.photograph.pictures import read_photograph
+from data_prep.records.examples import parse_example
 from data_prep.records.identifiers import Pseudonymizer
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
 

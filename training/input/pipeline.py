@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from data_prep.records import schema
+from data_prep.records import examples
 from keras_medformers.support.errors import UserError
 from training.statistics.predictions import EXTRA, ID_COLUMNS
 
@@ -213,7 +213,7 @@ def image_source(
     label_names = task.stored_labels if task else info.label_names
 
     def parse(serialized):
-        record = schema.parse_example(
+        record = examples.parse_example(
             serialized,
             label_names,
             info.extra_label_names,

@@ -13,7 +13,8 @@ from ich_location_files import CLASSES
 from data_prep import tfrecords
 from data_prep.datasets import ich_location
 from data_prep.modalities.head_ct.dicom import HU_MIN
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.examples import parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError

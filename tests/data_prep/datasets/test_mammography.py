@@ -25,7 +25,8 @@ from data_prep import tfrecords
 from data_prep.datasets import mammography, mammography_patches
 from data_prep.datasets.mammography_manifest import list_mammograms, read_manifest
 from data_prep.labels import FINDING_TYPES
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.examples import parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError

@@ -8,7 +8,8 @@ from data_prep.datasets import phantom_mammography, phantom_mammography_patches
 from data_prep.phantoms.mammography import PhantomMammographyConfig, make
 from data_prep.records.build import build
 from data_prep.records.build_config import BuildConfig
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.examples import parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from data_prep.tfrecords import default_data_dir
 from keras_medformers.support.errors import UserError

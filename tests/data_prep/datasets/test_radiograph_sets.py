@@ -9,7 +9,8 @@ from radiograph_files import HEIGHT_PX, WIDTH_PX, write_chest
 
 from data_prep import tfrecords
 from data_prep.datasets import radiograph_csv, radiograph_folders
-from data_prep.records.schema import DatasetInfo, parse_example
+from data_prep.records.examples import parse_example
+from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError

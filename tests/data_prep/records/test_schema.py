@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from data_prep.labels import HEMORRHAGE_LABELS
 from data_prep.modalities.head_ct.records import resized
-from data_prep.records import schema
+from data_prep.records import examples, schema
 from keras_medformers.support.errors import UserError
 
 HU = np.random.default_rng(0).integers(-1024, 3000, (32, 32)).astype(np.int16)
 
 
 def make_record(image_format, image_size=16):
-    return schema.serialize(
+    return examples.serialize(
         schema.ImageRecord(
             encoded=schema.encode_pixels(
                 resized(HU, image_size), image_format.endswith("zlib")
@@ -38,7 +38,7 @@ def make_record(image_format, image_size=16):
 
 
 def parse(serialized):
-    return schema.parse_example(serialized, extra_labels=("location",), image_size=16)
+    return examples.parse_example(serialized, extra_labels=("location",), image_size=16)
 
 
 @pytest.mark.parametrize("image_format", ["hu-int16-zlib", "hu-int16"])
@@ -72,7 +72,7 @@ BOXES = ((1, 2, 3, 4), (0, 0, 10, 13))
 
 
 def make_mammogram(image_format):
-    return schema.serialize(
+    return examples.serialize(
         schema.ImageRecord(
             encoded=schema.encode_pixels(GREY, image_format.endswith("zlib")),
             image_format=image_format,
@@ -93,7 +93,7 @@ def make_mammogram(image_format):
 
 def parse_mammogram(serialized, image_size=(13, 10)):
     names = ("non_malignant", "malignant")
-    return schema.parse_example(
+    return examples.parse_example(
         serialized, names, ("finding_size",), image_size, "mammogram"
     )
 
@@ -119,7 +119,7 @@ def test_a_mammogram_is_no_slice_and_of_one_size():
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
         parse_mammogram(make_mammogram("uint16"), image_size=(13, 13))
     with pytest.raises(tf.errors.InvalidArgumentError, match="unknown image/format"):
-        schema.parse_example(make_mammogram("uint16"), ("malignant",))
+        examples.parse_example(make_mammogram("uint16"), ("malignant",))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_resize_averages_areas_and_leaves_the_right_size_alone():
 def test_unknown_image_format_and_other_size_are_errors():
     example = tf.train.Example.FromString(make_record("hu-int16"))
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
-        schema.parse_example(example.SerializeToString(), image_size=17)
+        examples.parse_example(example.SerializeToString(), image_size=17)
     example.features.feature["image/format"].bytes_list.value[0] = b"tiff"
     with pytest.raises(tf.errors.InvalidArgumentError, match="unknown image/format"):
         list(tf.data.Dataset.from_tensors(example.SerializeToString()).map(parse))

@@ -22,7 +22,8 @@ from data_prep.modalities.photograph.pictures import (
     prepare_photograph,
     read_photograph,
 )
-from data_prep.records import schema
+from data_prep.modalities.reader import JPEG, PNG
+from data_prep.records import examples, schema
 
 KINDS, UNREADABLE, IDENTIFYING = kinds(), unreadable(), identifying()
 
@@ -53,8 +54,8 @@ def from_record(prepared):
         position_mm=float("nan"),
         labels={"x": 1},
     )
-    return schema.parse_example(
-        schema.serialize(record), ("x",), modality="photograph"
+    return examples.parse_example(
+        examples.serialize(record), ("x",), modality="photograph"
     )["image"].numpy()
 
 
@@ -76,11 +77,11 @@ def test_every_kind_is_read_right_and_shown_the_same_from_a_record(name, write):
     if is_kept:
         assert prepared.encoded == data
     else:
-        assert prepared.image_format == schema.PNG
+        assert prepared.image_format == PNG
     np.testing.assert_allclose(
         from_record(prepared).astype(int),
         rgb,
-        atol=2 if prepared.image_format == schema.JPEG else 0,
+        atol=2 if prepared.image_format == JPEG else 0,
     )
 
 
@@ -202,7 +203,7 @@ def test_sixteen_bits_fill_eight(write):
 
 
 def test_a_photograph_parses_in_a_graph_with_what_is_known_of_its_shape(write):
-    serialized = schema.serialize(
+    serialized = examples.serialize(
         schema.ImageRecord(
             encode(scene(), "PNG"),
             "png",
@@ -220,7 +221,7 @@ def test_a_photograph_parses_in_a_graph_with_what_is_known_of_its_shape(write):
     )
 
     def parse(serialized, **options):
-        return schema.parse_example(
+        return examples.parse_example(
             serialized, ("y", "x"), modality="photograph", **options
         )
 
@@ -234,6 +235,6 @@ def test_a_photograph_parses_in_a_graph_with_what_is_known_of_its_shape(write):
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
         parse(serialized, image_size=30)
     with pytest.raises(tf.errors.InvalidArgumentError, match="unknown image/format"):
-        schema.parse_example(serialized, ("x",))
+        examples.parse_example(serialized, ("x",))
     with pytest.raises(ValueError, match="modality='mri'"):
-        schema.parse_example(serialized, ("x",), modality="mri")
+        examples.parse_example(serialized, ("x",), modality="mri")
