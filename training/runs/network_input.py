@@ -7,14 +7,22 @@ import keras
 import keras_medformers
 from keras_medformers.layers import ResizeAndCrop
 from keras_medformers.modalities import get_modality
+from keras_medformers.support.errors import UserError
 from training.runs.config import Config
 
 
 def preprocessor_of(config: Config) -> keras.Model:
-    """The layer from stored pixels to the network's input."""
-    return keras_medformers.preprocessor(
-        config.model, input_side(config), config.modality
-    )
+    """The layer from stored pixels to the network's input.
+
+    Raises:
+        UserError: If the model's registration does not hold what it says.
+    """
+    try:
+        return keras_medformers.preprocessor(
+            config.model, input_side(config), config.modality
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def split_preprocessor(

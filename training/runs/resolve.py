@@ -158,15 +158,15 @@ def settings_of(assignments: Collection[str]) -> set[str]:
 
 def _check_architecture(config):
     """Raises UserError unless the model takes what `model_config` sets, and is not told it twice."""
-    known = model_entry(config.model).settings
-    own = ("backbone_weights", "frozen_fraction")
+    entry = model_entry(config.model)
+    own = {"backbone_weights": "backbone_weights", entry.freezing: "frozen_fraction"}
     for name in config.model_config:
-        if name in own and name in known:
+        if name in own and name in entry.settings:
             raise UserError(
-                f"expected no model_config.{name}; set {name} itself: --set {name}=..."
+                f"expected no model_config.{name}; set {own[name]} itself: --set {own[name]}=..."
             )
-        if name not in known:
-            known = [name for name in known if name not in own]
+        if name not in entry.settings:
+            known = [name for name in entry.settings if name not in own]
             near = difflib.get_close_matches(name, known, n=3) or known
             raise UserError(
                 f"model {config.model!r} has no setting {name!r}; did you mean "

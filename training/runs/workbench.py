@@ -82,7 +82,8 @@ class Workbench:
             settings["backbone_weights"] = (
                 self._backbone_weights() if from_scratch else None
             )
-            settings["frozen_fraction"] = config.frozen_fraction
+            if self.registered.freezing:
+                settings[self.registered.freezing] = config.frozen_fraction
 
         keras.utils.set_random_seed(config.seed)
         with self.strategy.scope():
