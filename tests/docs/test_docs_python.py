@@ -8,7 +8,7 @@ from photograph_files import encode, scene
 from data_prep import datasets, tfrecords
 from data_prep.records.schema import DatasetInfo
 from data_prep.records.splits import SPLITS
-from keras_medformers import registry, tasks
+from keras_medformers import modalities, registry, tasks
 from keras_medformers.support import command_line
 from training.papers import lookup
 from training.runs.recipes import recipe
@@ -26,7 +26,7 @@ def test_readme_example_runs(capsys):
 
 @pytest.fixture
 def adding():
-    """The code blocks of docs/adding.md, in its order: model, paper, data set, task."""
+    """The code blocks of docs/adding.md, in its order: model, paper, data set, modality, task."""
     return pages.blocks(pages.ROOT / "docs" / "adding.md", "python")
 
 
@@ -88,9 +88,20 @@ def test_recipe_of_a_data_set_makes_records(adding, monkeypatch, tmp_path):
     assert "pictures/lost.png,no file" in (tmp_path / "records/rejects.csv").read_text()
 
 
+def test_recipe_of_a_modality_is_known_and_shown(adding, monkeypatch):
+    monkeypatch.setattr(modalities, "_MODALITIES", dict(modalities._MODALITIES))
+    exec(adding[3], {})
+    thermogram = modalities.get_modality("thermogram")
+    assert thermogram.nouns == "thermograms" and thermogram.takes("uint16", 1)
+
+    celsius = np.linspace(20, 40, 12).reshape(3, 4, 1)
+    picture = thermogram.to_picture((100 * celsius).astype("uint16"))
+    assert picture.dtype == np.uint8 and picture.min() == 0 and picture.max() == 255
+
+
 def test_recipe_of_a_task_is_learned_and_answered(adding, monkeypatch):
     monkeypatch.setattr(tasks, "_SPECS", list(tasks._SPECS))
-    exec(adding[3], {})
+    exec(adding[4], {})
     task = MultiTask(tasks.spec_of_outputs(("grade", "bar")))
     assert task.num_classes == {"bar": 2, "grade": 3}
 
