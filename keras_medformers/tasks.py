@@ -90,6 +90,10 @@ class TaskSpec:
             start += len(labels)
         raise KeyError(output)
 
+    def column_of(self, output: str, label: str) -> int:
+        """The column of an output's label."""
+        return self.columns(output).start + self.outputs[output].index(label)
+
     def answers(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
         """The likeliest label of each output.
 

@@ -16,10 +16,8 @@ from scipy.special import softmax
 from keras_medformers import registry
 from keras_medformers.support.errors import UserError
 from keras_medformers.tasks import TaskSpec, spec_of_labels, spec_of_outputs
-from training import figures
-from training.report.frame import Contents, Pictures, Run
-from training.report.page import cards, constant_card
-from training.report.scores import Score, score_card, score_cells, score_table
+from training.report.frame import Contents, Run
+from training.report.scores import Score
 from training.statistics.bootstrap import DRAWS, cluster_indices, percentile_intervals
 from training.statistics.exclusive_classes import single_label_metrics
 from training.statistics.predictions import arrays_of
@@ -27,20 +25,14 @@ from training.statistics.prevalence import PROBABILITY_MARGIN
 from training.tasks.base import Task, improvement
 from training.tasks.examples import of_each_class, taken_for
 from training.tasks.multi_task_losses import MultiTaskLoss, OutputAccuracy, OutputLoss
+from training.tasks.multi_task_report import multi_task_contents
 from training.tasks.single_label import (
     SingleLabel,
-    class_section,
     lines_of_classes,
-    roc_of_classes,
 )
 from training.tasks.words import IMAGES, Words, words_of
 
 VALIDATION_SCORES = ("log_loss", "accuracy", "f1", "precision", "recall", "specificity")
-
-TOGETHER = (
-    ("accuracy", "all of {article} {one} right", "{:.1%}"),
-    ("log_loss", "log losses, summed", "{:.4f}"),
-)
 
 
 class MultiTask(Task):
@@ -181,13 +173,9 @@ class MultiTask(Task):
         sure = np.full(probabilities.shape, -np.inf)
         for output, (other, label) in self.spec.depends_on.items():
             columns = self.spec.columns(output)
-            condition = self._column_of(other, label)
+            condition = self.spec.column_of(other, label)
             sure[:, columns] = probabilities[:, [condition]] * probabilities[:, columns]
         return sure
-
-    def _column_of(self, output: str, label: str) -> int:
-        start = self.spec.columns(output).start
-        return start + self.spec.outputs[output].index(label)
 
     def prevalence(self, info, split="train"):
         shares = []
@@ -383,169 +371,7 @@ class MultiTask(Task):
 
     def contents(self, run: Run) -> Contents:
         """Scores of each output, as a whole and by class, with their curves."""
-        many = self.words.many
-        by_output = {
-            output: run.evaluation[output]
-            for output in self.spec.outputs
-            if output in run.evaluation
-        }
-        labels, probabilities = arrays_of(run.predictions, self.label_names)
-        curves = figures.task_curves(run.epochs, list(by_output))
-        drawn = {"learning_curves.png": curves}
-        for output, scores in by_output.items():
-            names, columns = self.spec.outputs[output], self.spec.columns(output)
-            rows = labels[:, columns].sum(axis=1) == 1
-            drawn[f"confusion_{output}.png"] = figures.confusion_matrix(
-                scores["confusion"], names
-            )
-            drawn[f"roc_{output}.png"] = roc_of_classes(
-                labels[rows, columns], probabilities[rows, columns], names
-            )
-        calibrations, calibration_captions = self._calibrations(labels, probabilities)
-        drawn |= calibrations | self.example_figures(run)
-
-        sections = [
-            self._summary(run.evaluation, by_output),
-            self._output_section(by_output),
-            *(
-                class_section(f"Per class: {output}", scores)
-                for output, scores in by_output.items()
-            ),
-            Pictures(
-                "Which classes are taken for which",
-                {
-                    f"confusion_{output}.png": f"{output.capitalize()}: number of {many}, "
-                    "and below it the share of the true class."
-                    for output in by_output
-                },
-            ),
-            Pictures(
-                "Training", {"learning_curves.png": "Loss and accuracy by epoch."}
-            ),
-            Pictures(
-                "How well classes are told apart",
-                {
-                    f"roc_{output}.png": f"{output.capitalize()}: ROC curve of "
-                    + (
-                        f"{output} against none."
-                        if output in self._conditions()
-                        else "each class against the others."
-                    )
-                    for output in by_output
-                },
-            ),
-            Pictures("Whether probabilities mean what they say", calibration_captions),
-            Pictures("Examples", {"examples.png": self._caption_of_examples()}),
-        ]
-        together = run.evaluation[self.level]
-        groups = f"{together['patients']:,} {self.words.group}s"
-        amount = f"{together['count']:,} {many} of {groups}"
-        return Contents(amount, drawn, sections)
-
-    def _conditions(self) -> dict[str, str]:
-        """Outputs on which others depend, with the label that these need there."""
-        return dict(self.spec.depends_on.values())
-
-    def _calibrations(self, labels, probabilities) -> tuple[dict, dict]:
-        """Figures by file name, and their captions: of what others depend on, else of each."""
-        many, drawn, captions = self.words.many, {}, {}
-        independent = (
-            f"with intervals that take {many} as independent; below, the number"
-        )
-        conditions = self._conditions()
-        for output, label in conditions.items():
-            name = (
-                "calibration.png"
-                if len(conditions) == 1
-                else f"calibration_{output}.png"
-            )
-            column = self._column_of(output, label)
-            drawn[name] = figures.calibration(
-                labels[:, column],
-                probabilities[:, column],
-                f"share with {output}",
-                f"predicted probability of {output}",
-                many,
-            )
-            captions[name] = (
-                f"Observed against predicted share of {many} with {output}, {independent} "
-                f"of {many}."
-            )
-
-        for output in self.spec.outputs if not conditions else ():
-            columns = self.spec.columns(output)
-            rows = labels[:, columns].sum(axis=1) == 1
-            if not rows.any():
-                continue
-            name = f"calibration_{output}.png"
-            of_output = probabilities[rows, columns]
-            drawn[name] = figures.calibration(
-                labels[rows, columns].argmax(axis=1) == of_output.argmax(axis=1),
-                of_output.max(axis=1),
-                "share of right predictions",
-                "predicted probability of the predicted class",
-                many,
-            )
-            captions[name] = (
-                f"{output.capitalize()}: share of right predictions against the "
-                f"probability of the predicted class, {independent} of {many}."
-            )
-
-        return drawn, captions
-
-    def _caption_of_examples(self) -> str:
-        shown = self.words.shown
-        shown = f", in the {shown[:1].lower()}{shown[1:]}" if shown else ""
-        also = [
-            f", of the {output} also where there is no {other}"
-            for output, (other, _) in self.spec.depends_on.items()
-        ]
-        return (
-            f"The {self.words.many} of which the model was most certain{shown}; bars are "
-            f"predicted probabilities{''.join(also)}."
-        )
-
-    def _summary(self, evaluation: Mapping, by_output: Mapping) -> str:
-        contents = [
-            score_card(scores, Score("accuracy", f"accuracy: {output}", "{:.1%}"))
-            for output, scores in by_output.items()
-        ]
-        one = self.words.one
-        article = "an" if one[0] in "aeiou" else "a"
-        contents += [
-            score_card(
-                evaluation[self.level],
-                Score(key, name.format(article=article, one=one), form),
-            )
-            for key, name, form in TOGETHER
-        ]
-        return cards("Summary", [*contents, constant_card(evaluation)])
-
-    def _output_section(self, by_output: Mapping) -> str:
-        columns = (
-            Score("count", self.words.many, "{:,}"),
-            Score("accuracy", "accuracy", "{:.1%}"),
-            Score("precision", "precision", "{:.1%}"),
-            Score("recall", "recall", "{:.1%}"),
-            Score("f1", "F1", "{:.1%}"),
-            Score("specificity", "specificity", "{:.1%}"),
-            Score("log_loss", "log loss", "{:.4f}"),
-            Score("constant_prevalence_score", "constant prevalence's", "{:.4f}"),
-            Score("majority_accuracy", "always the commonest", "{:.1%}"),
-        )
-        rows = {
-            output: score_cells(scores, columns) for output, scores in by_output.items()
-        }
-        scored_over = [
-            f"{output.capitalize()} is scored over the {self.words.many} with {other}. "
-            for output, (other, _) in self.spec.depends_on.items()
-        ]
-        note = (
-            f"{''.join(scored_over)}Precision, recall, F1 and specificity are means over "
-            "the classes; those of each class stand below."
-        )
-
-        return score_table("Per task", "task", columns, rows, note)
+        return multi_task_contents(self, run)
 
     def choose_examples(self, predictions, per_group=None):
         """As in `Task`; all outputs together are taken as classes that exclude each other."""
