@@ -8,6 +8,7 @@ import pytest
 from html_page import Page
 
 from data_prep.labels import HEMORRHAGE_AND_LOCATION
+from keras_medformers.tasks import TaskSpec
 from training import figures
 from training.runs.run_folder import write_report
 from training.statistics.predictions import (
@@ -159,3 +160,40 @@ def test_curves_are_of_both_tasks():
     for axes in figure.axes:
         names = [text.get_text() for text in axes.get_legend().get_texts()]
         assert names[:2] == ["training", "validation"]
+
+
+def test_outputs_that_do_not_depend_on_each_other(tmp_path):
+    spec = TaskSpec({"side": ("left", "right"), "view": ("cc", "mlo", "other")})
+    task = MultiTask(spec, words=words_of("mammogram"))
+    generator = np.random.default_rng(1)
+    side, view = generator.integers(0, 2, 60), generator.integers(0, 3, 60)
+    labels = np.concatenate([np.eye(2)[side], np.eye(3)[view]], axis=1)
+    labels[:5, 2:] = 0  # views that nobody knows
+    probabilities = task.probabilities(generator.normal(0, 1, (60, 5)) + 2 * labels)
+    ids = pd.DataFrame(
+        {"source_id": [f"image_{i:02d}" for i in range(60)], "position_mm": np.nan}
+        | {
+            key: [f"{key}{i // 4}" for i in range(60)]
+            for key in ("patient_id", "study_id", "series_id")
+        }
+    )
+    table = predictions_frame(ids, labels, probabilities, task.label_names)
+    table.to_csv(tmp_path / "predictions.csv", index=False)
+    evaluation = task.evaluate(
+        labels, probabilities, ids, np.full(5, 0.4), dataset="mine", draws=20
+    )
+    assert evaluation["images"]["count"] == evaluation["side"]["count"] == 60
+    assert evaluation["view"]["count"] == 55 and "slices" not in evaluation
+    write_evaluation(tmp_path, evaluation)
+    row = {"epoch": 1, "side_loss": 0.5, "side_accuracy": 0.7}
+    row |= {"view_loss": 0.9, "view_accuracy": 0.5}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row))
+
+    text = Page(write_report(tmp_path, task).read_text()).text
+    assert "60 mammograms of 15 patients" in text
+    assert "slice" not in text and "none" not in text
+    names = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert {"calibration_side", "calibration_view", "roc_side", "roc_view"} <= names
+    assert (task.sureness(probabilities) == probabilities).all()
+    chosen = task.choose_examples(table)
+    assert len(chosen[RIGHT]) == 8
