@@ -175,13 +175,18 @@ def resolve_name(name):
 
 
 def list_relatives(name):
-    """Registered names of the same architecture as `name`, itself included, sorted.
+    """Registered names of the same architecture for the same images as `name`, itself included, sorted.
 
     Raises:
         ValueError: If there is no such model.
     """
-    builder = model_entry(name).builder
-    return sorted(other.name for other in _ENTRIES.values() if other.builder is builder)
+    entry = model_entry(name)
+    return sorted(
+        other.name
+        for other in _ENTRIES.values()
+        if other.builder is entry.builder
+        and set(other.modalities) & set(entry.modalities)
+    )
 
 
 def list_settings(name):

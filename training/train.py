@@ -180,8 +180,6 @@ def resolve_config(arguments: argparse.Namespace) -> Config:
     Raises:
         UserError: If a name is unknown or a value does not fit.
     """
-    if arguments.dataset:
-        get_dataset(arguments.dataset)
     values = {}
     if arguments.model or not arguments.recipe:
         try:
@@ -191,6 +189,7 @@ def resolve_config(arguments: argparse.Namespace) -> Config:
 
     name = arguments.recipe or default_recipe(values["model"], arguments.dataset)
     values["dataset"] = arguments.dataset or recipe_values(name)["dataset"]
+    modality = get_dataset(values["dataset"]).reader.modality.name
     values["records"] = arguments.records or f"records/{values['dataset']}"
     if arguments.weights:
         values["weights"] = arguments.weights
@@ -208,6 +207,11 @@ def resolve_config(arguments: argparse.Namespace) -> Config:
             f"expected --weights to be a file; there is no {config.weights}"
         )
 
+    if modality not in registry.model_entry(config.model).modalities:
+        raise UserError(
+            f"model {config.model!r} is not for images of modality {modality!r}, which those of "
+            f"{config.dataset} are; choose another --model or --dataset"
+        )
     config = only_what_applies(config, said_by(arguments))
     return only_what_applies(_with_start(config, arguments))
 

@@ -43,6 +43,10 @@ def test_relatives_are_the_sizes_of_one_architecture():
     assert "efficient_scopeformer" in keras_medformers.registry.list_relatives(
         "scopeformer"
     )
+    # The same architecture for other images: no recipe serves both.
+    assert keras_medformers.registry.list_relatives("radiograph_backbone") == [
+        "radiograph_backbone"
+    ]
     with pytest.raises(ValueError, match="Did you mean 'hifuse_tiny'"):
         keras_medformers.registry.list_relatives("hifuse_tini")
 

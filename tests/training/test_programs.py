@@ -181,6 +181,15 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line(tmp_path):
             "Did you mean 'xception'",
         ),
         (["--backbone=xception"], "has no setting 'backbone'; did you mean backbones"),
+        (
+            ["--model=hifuse_tiny", "--dataset=rsna_ich"],
+            "model 'hifuse_tiny' is not for images of modality 'ct', which those of rsna_ich are",
+        ),
+        (
+            ["--model=hifuse_tiny", "--set", "frozen_fraction=0.3"],
+            "expected no frozen_fraction, since model 'hifuse_tiny' freezes nothing",
+        ),
+        (["--set", "data.task=multilabel"], "expected no task in --set"),
         (["--dataset=rsna_ich"], "data/rsna_ich does not exist"),
         (["--dataset=rsna_ich", "--data-dir=absent"], "absent does not exist"),
     ],

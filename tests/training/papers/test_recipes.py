@@ -217,6 +217,7 @@ def test_default_is_the_first_recipe_for_model_and_data_set():
         ("gmic", "mammography_patches", "gmic_patches"),
         ("imagenet_backbone", None, "imagenet_backbone_phantoms"),
         ("imagenet_backbone", "image_folder", "imagenet_backbone"),
+        ("radiograph_backbone", None, "radiograph_backbone"),
     ],
 )
 def test_other_sizes_of_a_model_share_its_recipes(model, dataset, expected):
