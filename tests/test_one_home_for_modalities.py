@@ -25,7 +25,7 @@ MAY_NAME_ONE = {
     "benchmarks/records.py": {"HEAD_CT"},
     "data_prep/style_transfer/pictures.py": {"HEAD_CT"},
     # A default from when there was only one.
-    "data_prep/records/schema.py": {"HEAD_CT"},
+    "data_prep/records/examples.py": {"HEAD_CT"},
     "training/predict/secondary_capture.py": {"HEAD_CT"},
 }
 """Files outside the homes that name a modality; the fewer, the better."""
