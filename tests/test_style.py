@@ -72,6 +72,34 @@ def test_raises_says_if_what():
     assert found(wrong) == []
 
 
+def public_functions(tree):
+    """Functions and methods that others call, but for what a class takes over from another."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef) and not node.bases:
+            yield from (one for one in node.body if isinstance(one, ast.FunctionDef))
+
+
+def test_public_functions_of_programs_say_their_types():
+    bare = [
+        f"{name}:{function.lineno} {function.name}"
+        for name, tree in TREES.items()
+        # A task's methods are told of once, in its base; what Keras calls has Keras' types.
+        if name.startswith(("data_prep", "training")) and "training/tasks" not in name
+        for function in public_functions(tree)
+        if not function.name.startswith("_")
+        and (
+            function.returns is None
+            or any(
+                argument.annotation is None and argument.arg not in ("self", "cls")
+                for argument in (*function.args.args, *function.args.kwonlyargs)
+            )
+        )
+    ]
+    assert bare == []
+
+
 @pytest.mark.parametrize(
     ("docstring", "expected"),
     [

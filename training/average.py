@@ -9,6 +9,7 @@ import argparse
 import collections
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,7 @@ SETTINGS_OF_ONE_RUN = ("records", "seed")
 """Settings in which folds and repetitions of one experiment may differ."""
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program: a Markdown table on the terminal, and the same as JSON where `--output` says."""
     parser = argparse.ArgumentParser(
         prog="python -m training.average",
@@ -41,7 +42,7 @@ def main(argv=None):
     sys.stdout.write(as_markdown(result))
 
 
-def average(run_dirs) -> dict:
+def average(run_dirs: Sequence[str | Path]) -> dict:
     """Means of the runs' scores, each run counting alike.
 
     Args:

@@ -9,6 +9,7 @@ The export is compared with the run's model on images of its validation split be
 import argparse
 import logging
 import shlex
+from pathlib import Path
 
 from keras_medformers.serving.optimize import VARIANTS
 from keras_medformers.serving.server_files import IMAGE
@@ -21,7 +22,7 @@ GRPC_PORT, REST_PORT = 8500, 8501
 PLAIN = "plain"
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program behind `make export`."""
     parser = argparse.ArgumentParser(
         prog="python -m training.export",
@@ -43,7 +44,7 @@ def main(argv=None):
         logger.info("%s", line)
 
 
-def serve_commands(version):
+def serve_commands(version: Path) -> list[str]:
     """Commands that serve an export: from the public image, and with a server on this machine.
 
     Args:

@@ -18,7 +18,7 @@ from training.runs.workbench import Workbench
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Stores the features of an existing run's configuration."""
     parser = argparse.ArgumentParser(
         prog="python -m training.features",

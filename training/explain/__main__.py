@@ -41,7 +41,7 @@ from training.runs.config import Config
 logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program behind `make explain`."""
     arguments = make_parser().parse_args(argv)
     for name, value in (
@@ -67,7 +67,7 @@ def main(argv=None):
         _one_run(runs[0], output, arguments)
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     """The program's arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m training.explain",

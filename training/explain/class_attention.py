@@ -1,7 +1,10 @@
 """Where the class token of a vision transformer looks, for the images of which it is most sure."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -32,7 +35,13 @@ class Looked:
     panels: dict[str, np.ndarray]
 
 
-def look_at_classes(model, bench, inputs, records, probabilities):
+def look_at_classes(
+    model: keras.Model,
+    bench: Any,
+    inputs: np.ndarray,
+    records: Sequence[Mapping],
+    probabilities: np.ndarray,
+) -> list[Looked]:
     """Rollout, and the attention that speaks for the likeliest class of each task.
 
     Args:

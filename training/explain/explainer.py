@@ -1,6 +1,8 @@
 """Grad-CAM of a run's network, over images as they are stored."""
 
 import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class Explainer:
         UserError: If there is no such run, label or layer.
     """
 
-    def __init__(self, run_dir, layer_name, label):
+    def __init__(self, run_dir: str | Path, layer_name: str | None, label: str | None):
         self.config = Config.load(run_dir)
         if label is not None and label not in self.config.label_names:
             raise UserError(
@@ -57,7 +59,7 @@ class Explainer:
         self.preprocessor = network_input.preprocessor_of(self.config)
         self.crop_fraction = network_input.crop_fraction(self.preprocessor)
 
-    def read(self, path):
+    def read(self, path: Path) -> np.ndarray:
         """A file's image as the records of the run hold such images.
 
         Raises:
@@ -69,7 +71,9 @@ class Explainer:
     def _settings(self):
         return settings_of_run(self.config)
 
-    def explain(self, images):
+    def explain(
+        self, images: Sequence[np.ndarray]
+    ) -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
         """Explains raw images.
 
         Args:

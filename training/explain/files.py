@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import pandas as pd
@@ -9,6 +11,7 @@ from tqdm import tqdm
 
 from keras_medformers.support.errors import UnreadableImage, UserError
 from training.explain.contact_sheet import contact_sheet, pair_of
+from training.explain.explainer import Explainer
 from training.figures.canvas import to_png
 
 logger = logging.getLogger(__name__)
@@ -16,7 +19,9 @@ logger = logging.getLogger(__name__)
 SHEET_PICTURES = 48
 
 
-def explain_files(files, explainer, output, batch_size):
+def explain_files(
+    files: Sequence[Path], explainer: Explainer, output: Path, batch_size: int
+) -> tuple[list[dict], list[tuple]]:
     """Explains the files and writes all results into `output`.
 
     Args:

@@ -4,7 +4,9 @@ Reference: Barhoumi et al., "Efficient scopeformer", sections IV.C and IV.E, Fig
 """
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -21,6 +23,8 @@ from keras_medformers.support.errors import UserError
 from training.explain import IMAGES
 from training.explain.batches import BATCH_SIZE, fitting_batch
 from training.explain.class_attention import Looked, look_at_classes
+from training.input.pipeline import Source
+from training.runs.workbench import Workbench
 
 OWN, PROJECTED = "as the backbone gives them", "after projection"
 
@@ -52,22 +56,24 @@ class Insight:
     looked: list[Looked]
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """0 or 1, `(images, labels)`."""
         return np.array([each["labels"] for each in self.records])
 
     @property
-    def image(self):
+    def image(self) -> np.ndarray:
         """The shown image, as stored."""
         return self.records[self.shown]["inputs"]
 
 
-def has_inside(model):
+def has_inside(model: keras.Model) -> bool:
     """Whether there is anything to see: encoders or backbones."""
     return bool(encoders_of(model) or backbone_instances(model))
 
 
-def first_records(source, count, source_id=None):
+def first_records(
+    source: Source, count: int, source_id: str | None = None
+) -> list[dict]:
     """The first records of a split, as dicts of numpy arrays; records are in the order of a digest.
 
     Args:
@@ -96,20 +102,27 @@ def first_records(source, count, source_id=None):
     )
 
 
-def iterate_records(source):
+def iterate_records(source: Source) -> Iterator[dict]:
     """Yields all records of a split one by one, as dicts of numpy arrays, in the order of a digest."""
     serialized = tf.data.TFRecordDataset([str(path) for path in source.copies[0]])
     return serialized.map(source.parse).as_numpy_iterator()
 
 
-def prepared(records, preprocessor):
+def prepared(records: Sequence[Mapping], preprocessor: Callable) -> np.ndarray:
     """The records' images as the network takes them, `(images, height, width, channels)`."""
     return np.concatenate(
         [np.asarray(preprocessor(each["inputs"][np.newaxis])) for each in records]
     )
 
 
-def look(model, bench, source, images=IMAGES, source_id=None, label=None):
+def look(
+    model: keras.Model,
+    bench: Workbench,
+    source: Source,
+    images: int = IMAGES,
+    source_id: str | None = None,
+    label: str | None = None,
+) -> Insight:
     """Runs the network once over the first images of a split and keeps what its pictures need.
 
     Args:

@@ -1,5 +1,8 @@
 """Pictures and tables of what was seen inside a network."""
 
+from collections.abc import Mapping, Sequence
+
+import keras
 import numpy as np
 import pandas as pd
 
@@ -7,9 +10,12 @@ from keras_medformers.explain import map_redundancy
 from keras_medformers.modalities import get_modality
 from training import figures
 from training.explain import insight
-from training.explain.insight import OWN, PROJECTED
+from training.explain.insight import OWN, PROJECTED, Insight
 from training.figures.canvas import wrapped
+from training.input.pipeline import Source
+from training.runs.config import Config
 from training.runs.summary import notes
+from training.runs.workbench import Workbench
 
 TITLE_LETTERS = 96
 SHEETS = {OWN: "feature_maps_backbones.png", PROJECTED: "feature_maps_projections.png"}
@@ -17,7 +23,9 @@ ATTENTION_PALETTE = 256
 ATTENTION_FILES = ("attention_first.png", "attention_last.png")
 
 
-def pictures_and_tables(seen, config, split, attention_dpi=240):
+def pictures_and_tables(
+    seen: Insight, config: Config, split: str, attention_dpi: int = 240
+) -> tuple[dict[str, bytes], dict[str, pd.DataFrame]]:
     """Draws what was seen.
 
     Args:
@@ -92,7 +100,9 @@ def pictures_and_tables(seen, config, split, attention_dpi=240):
     return pictures, tables
 
 
-def report_pictures(model, bench, source, split):
+def report_pictures(
+    model: keras.Model, bench: Workbench, source: Source, split: str
+) -> dict[str, bytes]:
     """The pictures for a run's report.
 
     Args:
@@ -111,7 +121,7 @@ def report_pictures(model, bench, source, split):
     )[0]
 
 
-def similarity_table(similarities):
+def similarity_table(similarities: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """One row per model and encoder, from the input up (1 is the first)."""
     return pd.DataFrame(
         [
@@ -122,7 +132,7 @@ def similarity_table(similarities):
     )
 
 
-def redundancy_table(redundancies, seen):
+def redundancy_table(redundancies: Mapping, seen: Insight) -> pd.DataFrame:
     """One row per stage and pair of backbones."""
     positions = len(seen.records) * seen.positions
     return pd.DataFrame(
@@ -140,13 +150,13 @@ def redundancy_table(redundancies, seen):
     )
 
 
-def title(heading, about, config):
+def title(heading: str, about: str, config: Config) -> str:
     """A picture's title: what it is, of what, and what a reader has to know about the run."""
     lines = (heading, about, "; ".join(notes(config)))
     return "\n".join(wrapped(line, TITLE_LETTERS) for line in lines if line)
 
 
-def caption_of(seen, config):
+def caption_of(seen: Insight, config: Config) -> str:
     """The shown image's name, labels, and how probable the network finds them."""
     labels, chances = seen.records[seen.shown]["labels"], seen.probabilities[seen.shown]
     said = [

@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,6 +12,7 @@ from keras_medformers.support.errors import UserError
 from training import figures
 from training.explain import insight
 from training.explain.contact_sheet import contact_sheet, pair_of
+from training.explain.explainer import Explainer
 from training.explain.pictures import (
     TITLE_LETTERS,
     pictures_and_tables,
@@ -28,7 +31,15 @@ from training.tasks.tasks import task_of
 logger = logging.getLogger(__name__)
 
 
-def explain_records(explainer, records, split, images, show, label, batch_size):
+def explain_records(
+    explainer: Explainer,
+    records: str | Path | None,
+    split: str,
+    images: int,
+    show: str | None,
+    label: str | None,
+    batch_size: int,
+) -> tuple[dict[str, bytes], dict[str, pd.DataFrame]]:
     """All pictures and tables of one run.
 
     Args:
@@ -79,7 +90,9 @@ def explain_records(explainer, records, split, images, show, label, batch_size):
     return pictures, tables
 
 
-def compare_receptive_fields(runs, records, split, images):
+def compare_receptive_fields(
+    runs: Sequence[str | Path], records: str | Path | None, split: str, images: int
+) -> tuple[dict[str, bytes], dict[str, pd.DataFrame]]:
     """The receptive fields of several runs on mammograms: their pictures and the table.
 
     Raises:
@@ -113,7 +126,9 @@ def _receptive_fields(fields, said):
     return pictures, {"receptive_field.csv": profile_table(fields)}
 
 
-def compare_encoders(runs, records, split, images):
+def compare_encoders(
+    runs: Sequence[str | Path], records: str | Path | None, split: str, images: int
+) -> tuple[dict[str, bytes], dict[str, pd.DataFrame]]:
     """The similarity of encoders of several runs, each over its own records: the picture and the table.
 
     Raises:

@@ -5,13 +5,14 @@ import math
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
 
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import whole_file, whole_folder, write_text
-from training.input.pipeline import evaluation_batches, labels_and_ids
+from training.input.pipeline import Source, evaluation_batches, labels_and_ids
 
 METRICS_FILE = "metrics.jsonl"
 CSV_FILE = "metrics.csv"
@@ -33,13 +34,13 @@ class Validation(keras.callbacks.Callback):
         task: What the model is trained for, a `training.tasks.base.Task`.
     """
 
-    def __init__(self, source, batch_size, task):
+    def __init__(self, source: Source, batch_size: int, task: Any):
         super().__init__()
         self.batches = evaluation_batches(source, batch_size)
         self.labels, _ = labels_and_ids(source)
         self.task = task
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logits = self.model.predict(self.batches, verbose=0)[: len(self.labels)]
         scores = self.task.validation_scores(
             self.labels, self.task.probabilities(logits)
@@ -62,16 +63,16 @@ class MetricsFile(keras.callbacks.Callback):
         batch_size: Images per step.
     """
 
-    def __init__(self, run_dir, steps_per_epoch, batch_size):
+    def __init__(self, run_dir: str | Path, steps_per_epoch: int, batch_size: int):
         super().__init__()
         self.path = Path(run_dir) / METRICS_FILE
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch, self.started = epoch, time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.seconds = time.monotonic() - self.started
         if not math.isfinite(logs["loss"]):
             raise TrainingDiverged(
@@ -79,7 +80,7 @@ class MetricsFile(keras.callbacks.Callback):
                 "try a lower learning_rate or precision=float32"
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {
             "epoch": epoch + 1,
             "steps": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
@@ -109,7 +110,12 @@ class Checkpoints(keras.callbacks.Callback):
         higher_is_better: Whether the highest is, instead.
     """
 
-    def __init__(self, run_dir, monitor="val_log_loss", higher_is_better=False):
+    def __init__(
+        self,
+        run_dir: str | Path,
+        monitor: str = "val_log_loss",
+        higher_is_better: bool = False,
+    ):
         super().__init__()
         self.folder = Path(run_dir) / "checkpoints"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,12 +124,12 @@ class Checkpoints(keras.callbacks.Callback):
         self.higher_is_better = higher_is_better
         self.best = -math.inf if higher_is_better else math.inf
 
-    def finished_epochs(self):
+    def finished_epochs(self) -> int:
         """Number of epochs that the last whole checkpoint has behind it."""
         last = self._last()
         return int(last.name.removeprefix("epoch-")) if last else 0
 
-    def restore(self, model):
+    def restore(self, model: keras.Model) -> None:
         """Loads the last checkpoint's weights and optimizer state into a compiled model."""
         last = self._last()
         if last is None:
@@ -132,7 +138,7 @@ class Checkpoints(keras.callbacks.Callback):
         model.load_weights(last / "state.weights.h5")
         self.best = json.loads((last / "state.json").read_text())["best"]
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         value = logs[self.monitor]
         if value > self.best if self.higher_is_better else value < self.best:
             self.best = value
@@ -149,7 +155,7 @@ class Checkpoints(keras.callbacks.Callback):
         return max(self.folder.glob("epoch-????"), default=None)
 
 
-def drop_later_rows(run_dir, finished_epochs):
+def drop_later_rows(run_dir: str | Path, finished_epochs: int) -> None:
     """Takes rows of epochs that will be run again, and one cut short, out of the metrics' files."""
     path = Path(run_dir) / METRICS_FILE
     if path.is_file():

@@ -1,5 +1,8 @@
 """Optimizer and learning-rate schedule of a run."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -10,7 +13,7 @@ OPTIMIZERS = {
 }
 
 
-def make_optimizer(config, steps_per_epoch):
+def make_optimizer(config: Any, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """The run's optimizer with a linear warm-up and a cosine; with loss scaling where float16 needs it.
 
     Args:
@@ -41,7 +44,9 @@ def make_optimizer(config, steps_per_epoch):
     return optimizer
 
 
-def exclude_vectors_from_decay(optimizer, variables):
+def exclude_vectors_from_decay(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+) -> None:
     """Takes biases, norms' scales and shifts and other vectors out of the weight decay."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     optimizer.exclude_from_weight_decay(

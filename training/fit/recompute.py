@@ -6,12 +6,15 @@ and drop other units than it did at first. Here a block is a function without si
 """
 
 import fnmatch
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
 
-def split_into_blocks(model, block_ends=()):
+def split_into_blocks(
+    model: keras.Model, block_ends: Sequence[str] = ()
+) -> list[keras.Model]:
     """The model as a chain of models that share its layers.
 
     A block ends where branches meet, or after a layer that `block_ends` names, and nothing else is still
@@ -62,7 +65,9 @@ def _inputs(layer):
     return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
-def run_blocks(blocks, values, x):
+def run_blocks(
+    blocks: Sequence[keras.Model], values: Mapping[int, tf.Tensor], x: tf.Tensor
+) -> tuple[tf.Tensor, dict[int, tf.Tensor]]:
     """Runs the blocks in training mode, with given values in place of their variables' own.
 
     Args:

@@ -3,6 +3,8 @@
 Plain functions of tensors; `training.fit.stepwise` runs them in a training step.
 """
 
+from collections.abc import Sequence
+
 from keras import ops
 
 SAM, ASAM = "sam", "asam"
@@ -12,7 +14,14 @@ NOT_ADAPTED = ("bias", "beta")
 """Names of the variables that ASAM moves as SAM does: its published code scales what is called a weight."""
 
 
-def steepest_steps(variables, values, gradients, kind, rho, eta):
+def steepest_steps(
+    variables: Sequence,
+    values: Sequence,
+    gradients: Sequence,
+    kind: str,
+    rho: float,
+    eta: float,
+) -> list:
     """The steps of length `rho` that raise the loss most, to first order.
 
     SAM's is `rho * g / |g|`. ASAM measures length relative to each value's size, by T = |w| + eta, or 1 for

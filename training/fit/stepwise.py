@@ -5,6 +5,8 @@ what moved (running statistics, random states) is assigned once, after it. So it
 `MirroredStrategy`, and a second time at other weights without counting a batch twice.
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -24,13 +26,21 @@ class StepwiseModel(keras.Model):
         Foret et al., Sharpness-Aware Minimization, Algorithm 1.
     """
 
-    def set_steps(self, accumulation_steps, sharpness, rho, eta, recompute, block_ends):
+    def set_steps(
+        self,
+        accumulation_steps: int,
+        sharpness: str,
+        rho: float,
+        eta: float,
+        recompute: bool,
+        block_ends: Sequence[str],
+    ) -> None:
         """Says how to step; the arguments are `stepwise`'s."""
         self.accumulation_steps = accumulation_steps
         self.sharpness, self.rho, self.eta = sharpness, rho, eta
         self.blocks = split_into_blocks(self, block_ends) if recompute else None
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         variables = self.trainable_variables
         weights = [tf.convert_to_tensor(variable.value) for variable in variables]
@@ -164,15 +174,15 @@ class StepwiseModel(keras.Model):
 
 
 def stepwise(
-    model,
+    model: keras.Model,
     *,
-    accumulation_steps=1,
-    sharpness="none",
-    rho=0.05,
-    eta=0.01,
-    recompute=False,
-    block_ends=(),
-):
+    accumulation_steps: int = 1,
+    sharpness: str = "none",
+    rho: float = 0.05,
+    eta: float = 0.01,
+    recompute: bool = False,
+    block_ends: Sequence[str] = (),
+) -> StepwiseModel:
     """The functional model as a `StepwiseModel` of the same layers, to be compiled and fitted.
 
     Args:

@@ -12,6 +12,7 @@ import logging
 import math
 import shutil
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from data_prep.records.schema import DatasetInfo
 from keras_medformers.support.errors import UserError
 from keras_medformers.support.whole_files import whole_file, write_json
 from training.input.augmentation import make_augmentation
@@ -45,7 +47,7 @@ class FeatureStore:
     shapes: dict[str, tuple[int, int, int]]
     keys: dict[str, str]
 
-    def source(self, split, counts, copies=0):
+    def source(self, split: str, counts: Mapping[str, int], copies: int = 0) -> Source:
         """The split's stored features as a `Source`, all augmented copies of it if there are any."""
         prefixes = [f"{split}-copy{index}" for index in range(copies)] or [split]
         shards = [
@@ -54,7 +56,7 @@ class FeatureStore:
         ]
         return Source(shards, counts[split], self.parse, prepare=lambda maps: maps)
 
-    def parse(self, serialized):
+    def parse(self, serialized: tf.Tensor) -> dict:
         """One record to `{"inputs": {name: float32 map}, "labels", *ID_COLUMNS}`."""
         features = {
             key: tf.io.FixedLenFeature((), tf.string) for key in self.keys.values()
@@ -76,16 +78,16 @@ class FeatureStore:
 
 
 def store_features(
-    extractor,
-    backbones,
-    sources,
-    info,
-    root,
-    batch_size,
-    preprocessing,
-    copies=0,
-    augmentation="none",
-):
+    extractor: keras.Model,
+    backbones: Mapping[str, str],
+    sources: Mapping[str, Source],
+    info: DatasetInfo,
+    root: str | Path,
+    batch_size: int,
+    preprocessing: dict,
+    copies: int = 0,
+    augmentation: str = "none",
+) -> FeatureStore:
     """Runs the backbones over the splits and stores their maps as float16, shard by shard.
 
     Complete shards of an interrupted run are kept. Where a store under `root` has the maps already, nothing

@@ -6,12 +6,14 @@ uninterrupted one would have.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.records import examples
+from data_prep.records.schema import DatasetInfo
 from keras_medformers.support.errors import UserError
 from training.statistics.predictions import EXTRA, ID_COLUMNS
 
@@ -44,7 +46,14 @@ class Source:
     prepare_to_train: Callable | None = None
 
 
-def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buffer):
+def training_batches(
+    source: Source,
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+    shuffle_buffer: int,
+) -> tf.data.Dataset:
     """Shuffled full batches `(inputs, labels)` of the epochs `first_epoch ... epochs - 1`.
 
     Every epoch has `steps_per_epoch` batches; the records of its last, incomplete one are left out,
@@ -94,7 +103,7 @@ def training_batches(source, batch_size, seed, first_epoch, epochs, shuffle_buff
     )
 
 
-def steps_per_epoch(source, batch_size):
+def steps_per_epoch(source: Source, batch_size: int) -> int:
     """Full batches in an epoch.
 
     Raises:
@@ -107,7 +116,7 @@ def steps_per_epoch(source, batch_size):
     return source.count // batch_size
 
 
-def evaluation_batches(source, batch_size):
+def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
     """The split's inputs in order, the last batch filled up by repeating records.
 
     With two replicas a small last batch would leave one of them without data.
@@ -124,7 +133,7 @@ def evaluation_batches(source, batch_size):
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
 
 
-def labels_and_ids(source):
+def labels_and_ids(source: Source) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Labels `(records, labels)` and a dict of columns, in the order of `evaluation_batches`.
 
     The columns are the ids and the further labels.
@@ -150,7 +159,9 @@ def labels_and_ids(source):
     }
 
 
-def stored_images(source, source_ids=None, count=None):
+def stored_images(
+    source: Source, source_ids: Iterable[str] | None = None, count: int | None = None
+) -> dict[str, np.ndarray]:
     """Images as they are stored, by their source ids, in the records' order.
 
     Args:
@@ -189,8 +200,13 @@ def _parsed(records, part, source):
 
 
 def image_source(
-    info, split, preprocessor, augment=None, prepare_to_train=None, task=None
-):
+    info: DatasetInfo,
+    split: str,
+    preprocessor: Callable,
+    augment: Callable | None = None,
+    prepare_to_train: Callable | None = None,
+    task: Any = None,
+) -> Source:
     """Images from the records of `data_prep`, prepared by the model's own preprocessor.
 
     Args:

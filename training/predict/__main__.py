@@ -27,7 +27,7 @@ from training.predict.program import predict
 from training.predict.studies import slices_counted
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """The program behind `make predict`."""
     arguments = make_parser().parse_args(argv)
     check_arguments(arguments)
@@ -38,7 +38,7 @@ def main(argv=None):
     predict(files, output, arguments)
 
 
-def check_arguments(arguments):
+def check_arguments(arguments: argparse.Namespace) -> None:
     """Looks for what does not go together, before anything takes time.
 
     Raises:
@@ -70,7 +70,7 @@ def check_arguments(arguments):
         )
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     """The program's arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m training.predict",

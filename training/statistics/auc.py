@@ -9,6 +9,7 @@ Reference: Taha et al., HCT, section 3: 95% percentile intervals of 10,000 draws
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def auc_with_interval(
     labels: np.ndarray,
     scores: np.ndarray,
     patient_ids: Sequence | None = None,
-    **options,
+    **options: Any,
 ) -> dict:
     """The area under the ROC curve.
 
@@ -114,7 +115,7 @@ def mean_auc_with_interval(
     labels: np.ndarray,
     scores: np.ndarray,
     patient_ids: Sequence | None = None,
-    **options,
+    **options: Any,
 ) -> dict:
     """The mean of several labels' areas, of those that have positives and negatives.
 
@@ -156,7 +157,7 @@ def aucs_of_subsets(
     scores: np.ndarray,
     subsets: Mapping[str, np.ndarray],
     patient_ids: Sequence | None = None,
-    **options,
+    **options: Any,
 ) -> dict[str, dict]:
     """The area of each subset of the positive images against all negative ones.
 
@@ -200,7 +201,7 @@ def auc_differences(
     other_scores: np.ndarray,
     subsets: Mapping[str, np.ndarray] | None = None,
     patient_ids: Sequence | None = None,
-    **options,
+    **options: Any,
 ) -> dict[str, dict]:
     """How much larger one model's area is than another's on the same images, both from the same draws.
 

@@ -5,6 +5,7 @@ many patients as there are, with replacement, and every image of each as often a
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _WEIGHTS_AT_ONCE = 8_000_000
 
 
 def log_loss_interval(
-    losses: np.ndarray, cluster_ids: Sequence | None = None, **options
+    losses: np.ndarray, cluster_ids: Sequence | None = None, **options: Any
 ) -> dict:
     """95% interval of the mean of per-sample losses.
 
@@ -40,7 +41,7 @@ def percentile_interval(
     score: Callable[[np.ndarray], np.ndarray],
     clusters: np.ndarray,
     unit: str,
-    **options,
+    **options: Any,
 ) -> dict:
     """Interval between percentiles of one score over resampled clusters.
 
