@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from interruption import assert_same_run, train_interrupted
 from small_records import SIZE_PX, rows_of
+from whole_runs import make_whole_run, train_new
 
 from data_prep.labels import HEMORRHAGE_AND_LOCATION
 from keras_medformers.support import command_line
@@ -57,17 +58,7 @@ def config(phantom_info):
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     """A run that was trained, evaluated and exported."""
-    run_dir = tmp_path_factory.mktemp("runs") / "trained"
-    train_new(run_dir, config)
-    session.evaluate(run_dir)
-    session.export(run_dir)
-    return run_dir
-
-
-def train_new(run_dir, config, **values):
-    session.open_run(run_dir, dataclasses.replace(config, **values))
-    session.train(run_dir)
-    return run_dir
+    return make_whole_run(tmp_path_factory.mktemp("runs") / "trained", config)
 
 
 def test_the_model_and_the_records_decide_on_the_task(config):

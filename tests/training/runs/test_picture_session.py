@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from interruption import assert_same_run, train_interrupted
 from small_records import SMALL_HIFUSE, rows_of, small_picture_config
+from whole_runs import make_whole_run, train_new
 
 from data_prep.datasets import isic2018
 from keras_medformers.support import command_line
@@ -39,17 +40,7 @@ def config(picture_info):
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     """A run that was trained without interruption, evaluated and exported."""
-    run_dir = tmp_path_factory.mktemp("runs") / "trained"
-    train_new(run_dir, config)
-    session.evaluate(run_dir)
-    session.export(run_dir)
-    return run_dir
-
-
-def train_new(run_dir, config, **values):
-    session.open_run(run_dir, dataclasses.replace(config, **values))
-    session.train(run_dir)
-    return run_dir
+    return make_whole_run(tmp_path_factory.mktemp("runs") / "trained", config)
 
 
 def test_what_the_records_decide_is_filled_in(config):

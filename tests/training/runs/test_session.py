@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from interruption import assert_same_run, train_interrupted
 from small_records import SMALL_BACKBONE, rows_of, small_config
+from whole_runs import make_whole_run, train_new
 
 from keras_medformers.support import command_line
 from keras_medformers.support.errors import UserError
@@ -42,18 +43,7 @@ def config(phantom_info):
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     """A run that was trained on stored features without interruption, evaluated and exported."""
-    run_dir = tmp_path_factory.mktemp("runs") / "trained"
-    session.open_run(run_dir, config)
-    session.train(run_dir)
-    session.evaluate(run_dir)
-    session.export(run_dir)
-    return run_dir
-
-
-def train_new(run_dir, config, **values):
-    session.open_run(run_dir, dataclasses.replace(config, **values))
-    session.train(run_dir)
-    return run_dir
+    return make_whole_run(tmp_path_factory.mktemp("runs") / "trained", config)
 
 
 def test_run_folder_has_everything(trained, config):
