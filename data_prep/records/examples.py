@@ -112,6 +112,7 @@ def parse_example(
         "series_index": parsed["series/index"],
         "position_mm": parsed["series/position_mm"],
     }
+
     return result | {name: parsed[f"label/{name}"] for name in extra_labels}
 
 

@@ -51,6 +51,7 @@ def _predict(
         raise UserError(
             f"--report is for DICOM files, and the model takes {modality.nouns}"
         )
+
     _make_folder(output)
     files = [*files, *_fetched(modality, output, arguments)]
     crop_fraction = _crop_fraction(model)
@@ -102,6 +103,7 @@ def _predict(
         raise UserError(
             f"none of the {len(files)} files is a {modality.one} that can be read"
         )
+
     logger.info(
         "%d %s classified, %d files set aside; results in %s. %s",
         len(done.results),
@@ -110,6 +112,7 @@ def _predict(
         output,
         WARNING,
     )
+
     if arguments.report:
         reports = write_reports(
             studies,
@@ -124,6 +127,7 @@ def _predict(
         )
         if arguments.store:
             dicomweb.store(arguments.dicomweb, reports, user=arguments.dicomweb_user)
+
     journal.close()
 
 

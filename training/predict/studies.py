@@ -88,6 +88,7 @@ def study_probabilities(
         )
         for output, labels in outputs.items()
     }
+
     if exclusive:
         without_finding = next(iter(values.values()))[:, 0]
         order = np.argsort(without_finding, kind="stable")[:count]
@@ -96,6 +97,7 @@ def study_probabilities(
         values = {
             output: -np.sort(-array, axis=0)[:count] for output, array in values.items()
         }
+
     return {
         output: dict(zip(labels, values[output].mean(axis=0).tolist(), strict=True))
         for output, labels in outputs.items()
