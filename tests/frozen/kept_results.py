@@ -58,8 +58,12 @@ def read_json(path):
 
 
 def config_values(config):
-    """The settings of a run by name, whatever the form of `config.json`; today it is flat."""
-    return dict(config)
+    """The settings of a run by name, without the sections that `config.json` has them in."""
+    values = {}
+    for section in config.values():
+        values |= section
+    values["model"] = values.pop("name")
+    return values
 
 
 def read_golden(folder):
@@ -131,7 +135,7 @@ def clearance(kept):
     if evaluation["task"] == "multilabel":
         return 2 * np.abs(probabilities - 0.5).min()
     answers = np.split(
-        probabilities, [2] if evaluation["task"] == "dual_task" else [], axis=1
+        probabilities, [2] if evaluation["task"] == "multi_task" else [], axis=1
     )
     ordered = [np.sort(answer, axis=1) for answer in answers]
     return min((answer[:, -1] - answer[:, -2]).min() for answer in ordered)
