@@ -81,8 +81,9 @@ def _keras(name, path, preprocessor):
 
     import keras_medformers
 
-    model = keras.models.load_model(path, compile=False)
+    # Asked for before the file is read: that registers the models' layers.
     prepare = keras_medformers.preprocessor(preprocessor)
+    model = keras.models.load_model(path, compile=False)
 
     def answer(pixels):
         images = prepare(pixels)

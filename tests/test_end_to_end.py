@@ -246,7 +246,8 @@ def test_predict_names_the_class_of_pictures(picture_run, tmp_path):
     )
     assert set(table["class"]) <= set(SKIN_LESION_LABELS)
     assert (
-        "6 pictures classified, 1 files set aside" in output and "broken.jpg" in output
+        "6 photographs classified, 1 files set aside" in output
+        and "broken.jpg" in output
     )
 
 

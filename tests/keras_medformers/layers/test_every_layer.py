@@ -71,6 +71,10 @@ LAYERS = {
         ({"num_heads": 4, "head_dim": 3, "qkv_bias": False}, TOKENS, {"training": True}),
     ],
     layers.SpatialAttention: [({"kernel_size": 3}, MAP, ANY_SIZE)],
+    layers.StridedConv2D: [
+        ({"filters": 4, "kernel_size": 3, "strides": 2, "use_bias": False,
+          "kernel_initializer": "he_normal"}, MAP, ANY_SIZE),
+    ],
     layers.TransformerBlock: [
         ({"num_heads": 5, "mlp_dim": 16, "attention": "mhsa"}, TOKENS, {"training": True}),
         ({"num_heads": 4, "mlp_dim": 16, "attention": "mhra",

@@ -209,7 +209,8 @@ def test_trains_what_is_not_there_yet_and_the_others_when_one_cannot_be(
     text, log = capfd.readouterr()
     assert text.startswith("# The papers' tables") and "UserWarning" not in text
     assert (
-        "- scopeformer: model 'efficient_scopeformer' has no setting 'depths'" in text
+        "- scopeformer: model 'efficient_scopeformer' is not for images of modality "
+        "'photograph', which those of isic2018 are" in text
     )
     assert (
         "HiFuse, Table 4: skin lesions of ISIC2018. Ours: trained on isic2018, test split"

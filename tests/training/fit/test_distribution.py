@@ -21,7 +21,8 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from training import callbacks, session
+from training.fit import callbacks
+from training.runs import session
 
 two, one = map(pathlib.Path, sys.argv[1:])
 
@@ -58,7 +59,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from training import session
+from training.runs import session
 
 session.train(pathlib.Path(sys.argv[1]), devices=["CPU:0", "CPU:1"])
 """
