@@ -1,5 +1,6 @@
 """Runs every benchmark: `python -m benchmarks`; each has more options as a program of its own."""
 
+import argparse
 import sys
 
 from benchmarks import (
@@ -18,6 +19,12 @@ from keras_medformers.support import command_line
 
 def main(argv=None):
     """Makes the phantoms if they are not there, then runs the benchmarks one after the other."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Runs every benchmark, which takes long, on phantoms that it makes where "
+        "there are none. Each has options as a program of its own: python -m "
+        "benchmarks.records --help.",
+    ).parse_args(argv)
     tfrecords.main([])
     own = (
         records,

@@ -16,9 +16,6 @@ GOLDEN_DIR = pathlib.Path(__file__).parent / "golden" / "help"
 FOLDERS = ("data_prep", "keras_medformers", "training", "benchmarks")
 GUARD = 'if __name__ == "__main__":'
 
-WITHOUT_ARGUMENTS = ("benchmarks",)
-"""Programs that read no arguments: `--help` would run them."""
-
 MAIN = ".__main__"
 
 
@@ -30,7 +27,7 @@ def programs():
             if path.name == "__main__.py" or GUARD in path.read_text(encoding="utf-8"):
                 module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
                 found.append(module.removesuffix(MAIN))
-    return sorted(set(found) - set(WITHOUT_ARGUMENTS))
+    return sorted(set(found))
 
 
 def help_of(program):
