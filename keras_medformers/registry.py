@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import fnmatch
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -147,6 +148,7 @@ def model_entry(name):
     Raises:
         ValueError: If there is no such model; the message has the nearest names.
     """
+    _register_all()
     canonical = _ALIASES.get(name, name)
     if canonical not in _ENTRIES:
         raise ValueError(
@@ -155,12 +157,18 @@ def model_entry(name):
     return _ENTRIES[canonical]
 
 
+def _register_all():
+    """Has every model registered, also where only this module was imported."""
+    importlib.import_module("keras_medformers.models")
+
+
 def list_models(pattern=None):
     """Names that `create_model` takes, aliases included, sorted.
 
     Args:
         pattern: Optional shell-style pattern, for example `"*scopeformer*"`.
     """
+    _register_all()
     names = sorted([*_ENTRIES, *_ALIASES])
     return names if pattern is None else fnmatch.filter(names, pattern)
 
