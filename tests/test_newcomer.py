@@ -8,7 +8,6 @@ pictures: no slice, study, brain window, Hounsfield unit or label `any` (the Eng
 
 import json
 import re
-import types
 
 import cv2
 import keras
@@ -110,8 +109,6 @@ def newcomer(tmp_path_factory):
             modality="radiograph",
             layers=ModelLayers(features="two", head="answer", normalise="to_one"),
         )
-        module = types.ModuleType("data_prep.datasets.chest")
-        module.DATASET = CHEST
         known = datasets.list_datasets
         patch.setattr(datasets, "list_datasets", lambda: {**known(), "chest": CHEST})
         patch.setitem(lookup.RECIPES, "foo", RECIPE)
